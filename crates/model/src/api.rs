@@ -1,0 +1,229 @@
+//! Request and response bodies of the HTTP API, shared by the runner and the command line.
+//!
+//! Times are RFC 3339 in UTC. Errors are RFC 9457 problem documents ([`Problem`]).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::run::{EventKind, PlanSummary, RunState, TaskState};
+use crate::{ActionKind, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
+
+/// Largest request body, in bytes.
+pub const BODY_MAX_BYTES: usize = 256 * 1024;
+/// Largest bearer token, in bytes.
+pub const TOKEN_MAX_BYTES: usize = 16 * 1024;
+/// Default and largest page of a list.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Largest page of a list.
+pub const PAGE_MAX: u32 = 200;
+
+/// Body of `POST /v1/runs`. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerRequest {
+    /// `plan` or `apply`.
+    pub action: String,
+    /// A repository's name in the fleet definition.
+    pub repository: String,
+    /// A branch, `main` or `refs/heads/main`.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Only these units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<Vec<String>>,
+    /// Every unit of the account.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// Answer to `POST /v1/runs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TriggerResponse {
+    /// The run.
+    pub run: RunView,
+    /// Reads this run, its events and logs, and nothing else. Shown once. Absent when an idempotent
+    /// request is answered again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_token: Option<String>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: RunId,
+    /// What it does.
+    pub action: ActionKind,
+    /// The account.
+    pub account: String,
+    /// The repository's name.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// The commit, resolved by the runner.
+    #[schema(value_type = String)]
+    pub commit: CommitId,
+    /// The principals that matched, and who in particular (`principal live-ci, subject …`).
+    pub requested_by: String,
+    /// Where it is.
+    pub state: RunState,
+    /// Its error, when it failed before it had tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub fault: Option<Fault>,
+    /// What was decided about its units, for people ("nothing is affected: …").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it was accepted.
+    pub created_at: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// Its tasks, in dependency order. Empty in lists.
+    #[serde(default)]
+    pub tasks: Vec<TaskView>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: TaskId,
+    /// Its unit.
+    #[schema(value_type = String)]
+    pub unit: UnitPath,
+    /// Units of this run that it waits for.
+    #[schema(value_type = Vec<String>)]
+    pub after: Vec<UnitPath>,
+    /// Why the unit is part of the run.
+    pub why: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub state: TaskState,
+    /// The unit's input digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub input_digest: Option<Digest>,
+    /// The plan that it made or applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub plan: Option<Digest>,
+    /// What that plan does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<PlanSummary>,
+    /// When its first sandbox started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+}
+
+/// A page of runs, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunPage {
+    /// The runs, without their tasks.
+    pub runs: Vec<RunView>,
+    /// Send as `?after=` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An event of a run. Its `id` is what `Last-Event-ID` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    /// Counts from 1 within a run.
+    pub id: u64,
+    /// When.
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub event: EventKind,
+}
+
+/// Body of `POST /v1/runs/{id}/approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    /// The digests of the held plans, as `run show` prints them. All must be held in this run.
+    pub plans: Vec<String>,
+}
+
+/// A unit, as `GET /v1/units` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnitView {
+    /// Its path.
+    #[schema(value_type = String)]
+    pub path: UnitPath,
+    /// The units it depends on.
+    #[schema(value_type = Vec<String>)]
+    pub dependencies: Vec<UnitPath>,
+    /// Its input digest at the head of the protected branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub input_digest: Option<Digest>,
+    /// The input digest that was last applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub applied_digest: Option<Digest>,
+    /// `applied`, `needs-apply`, `needs-destroy` or `broken`.
+    pub status: String,
+    /// What is wrong with its configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub faults: Vec<Fault>,
+}
+
+/// A page of units, by path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnitPage {
+    /// The commit that they are from: the head of the protected branch.
+    #[schema(value_type = String)]
+    pub commit: CommitId,
+    /// The units.
+    pub units: Vec<UnitView>,
+    /// Send as `?after=` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Body of `GET /healthz` and `GET /readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`, `starting`, `degraded` or `stopping`.
+    pub status: String,
+    /// The runner's account.
+    pub account: String,
+    /// Its version.
+    pub version: String,
+    /// What is wrong, for people: a fleet definition that is refused, a mirror that cannot be fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A URI of the code's page.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code's title.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened.
+    pub detail: String,
+    /// The stable code, `PC-0123`.
+    pub code: String,
+    /// Where in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// More, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,33 @@
+//! The vocabulary of Portcullis: typed ids, actions, runs, tasks, events, plan summaries, error codes.
+//!
+//! Every other crate speaks in these types, so that a unit path or a digest that exists as a value has
+//! been checked once, where it came in. Ids are made only by parsing.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`id`] | names, paths, digests, commit ids, run and task ids |
+//! | [`code`] | the register of stable `PC-` codes |
+//! | [`fault`] | [`Fault`]: an expected error, with its code, place and remedy |
+//! | [`action`] | what a caller may ask for, as it arrives and as it is checked |
+//! | [`run`] | runs, tasks, their states, events, plan summaries |
+//! | [`api`] | request and response bodies of the HTTP API |
+//! | [`agent`] | the protocol between the runner and the agent in a sandbox |
+//! | [`digest`] | SHA-256 over structured content, without ambiguity |
+//!
+//! Architecture invariant: this crate does no I/O, reads no clock and knows no async runtime.
+
+pub mod action;
+pub mod agent;
+pub mod api;
+pub mod code;
+pub mod digest;
+pub mod fault;
+pub mod id;
+pub mod run;
+
+pub use action::{Action, ActionKind, Selection};
+pub use code::Code;
+pub use digest::{Digest, DigestBuilder};
+pub use fault::{Fault, Place};
+pub use id::{AccountName, BranchName, CommitId, FleetName, PrincipalName, RepositoryName, RunId, TaskId, UnitPath};
+pub use run::{ChangeKind, Phase, PlanSummary, RunState, TaskState};

@@ -10,6 +10,7 @@
 //! | [`fault`] | [`Fault`]: an expected error, with its code, place and remedy |
 //! | [`action`] | what a caller may ask for, as it arrives and as it is checked |
 //! | [`run`] | runs, tasks, their states, events, plan summaries |
+//! | [`record`] | what the engine hands to the store |
 //! | [`api`] | request and response bodies of the HTTP API |
 //! | [`agent`] | the protocol between the runner and the agent in a sandbox |
 //! | [`digest`] | SHA-256 over structured content, without ambiguity |
@@ -23,6 +24,7 @@ pub mod code;
 pub mod digest;
 pub mod fault;
 pub mod id;
+pub mod record;
 pub mod run;
 
 pub use action::{Action, ActionKind, Selection};

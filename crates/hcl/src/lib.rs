@@ -1,1 +1,34 @@
-//! hcl.
+//! HCL: parsed files, values, a lazy evaluator and the pure functions of Terraform.
+//!
+//! How the parts fit: a [`File`] is parsed once and shared. [`evaluate`] turns one of its expressions into
+//! a [`Value`]; names and host functions are answered by the caller's [`Scope`], one at a time and only
+//! when they are needed. A [`Budget`] bounds what one evaluation may cost. Every value knows its
+//! [`Origin`], whether it is sensitive, and, if it is unknown, why and how it was made.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`file`] | source text, syntax tree, places in it |
+//! | [`value`] | values, their marks and their accessors |
+//! | [`types`] | types, unification and conversion |
+//! | [`number`] | arithmetic as Terraform does it |
+//! | [`scope`] | how the host answers names and functions |
+//! | [`limits`] | sizes, steps and depth |
+//!
+//! Architecture invariant: this crate does no I/O, reads no clock and no environment, starts nothing, and
+//! knows nothing of Terragrunt, accounts or fleets.
+
+pub mod file;
+pub mod limits;
+pub mod scope;
+pub mod value;
+
+mod eval;
+
+pub use eval::{evaluate, render};
+pub use file::{File, Origin};
+pub use limits::{Budget, Limits};
+pub use scope::{EmptyScope, Reference, Scope, references};
+pub use value::{Kind, Unknown, Value};
+
+/// The syntax tree, as `hcl-edit` has it; re-exported so that all crates use one version.
+pub use hcl_edit;

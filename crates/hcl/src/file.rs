@@ -1,0 +1,199 @@
+//! Source files: text, syntax tree, and places in them.
+//!
+//! Never reads a file: the caller gives path and text. The path is only a name for messages.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use hcl_edit::structure::Body;
+use portcullis_model::fault::Place;
+use portcullis_model::{Code, Fault};
+
+use crate::Limits;
+
+/// Characters of a source line that a place shows.
+const EXCERPT: usize = 200;
+
+/// A file's text and syntax tree. Shared by `Arc`; values point into it.
+pub struct File {
+    path: String,
+    text: String,
+    body: Body,
+    /// Byte offset at which each line starts.
+    lines: Vec<usize>,
+}
+
+impl File {
+    /// Parses HCL. `PC-0401` when it is too large, `PC-0400` with the place when it does not parse.
+    pub fn parse(path: &str, text: &[u8], limits: &Limits) -> Result<Arc<File>, Fault> {
+        let mut file = File::unparsed(path, text, limits)?;
+        let items = file.text.bytes().filter(|byte| matches!(byte, b'=' | b':')).count();
+        if items > limits.file_items {
+            let message = format!("the file has more than {} attributes and items", limits.file_items);
+            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
+        }
+        file.body = file.text.parse::<Body>().map_err(|error| file.syntax_fault(&error))?;
+        Ok(Arc::new(file))
+    }
+
+    /// A file that is not HCL (a template, JSON, YAML), so that values can point into it. Its body is empty.
+    pub fn plain(path: &str, text: &[u8], limits: &Limits) -> Result<Arc<File>, Fault> {
+        File::unparsed(path, text, limits).map(Arc::new)
+    }
+
+    fn unparsed(path: &str, text: &[u8], limits: &Limits) -> Result<File, Fault> {
+        if text.len() > limits.file_bytes {
+            let message = format!("the file is larger than {} bytes", limits.file_bytes);
+            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
+        }
+        let text = std::str::from_utf8(text).map_err(|error| {
+            let message = format!("the file is not UTF-8 at byte {}", error.valid_up_to());
+            Fault::new(Code::HCL_SYNTAX, message).at(Place::file(path))
+        })?;
+        // A byte order mark is allowed by HCL and means nothing.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Ok(File { path: path.to_owned(), text, body: Body::new(), lines })
+    }
+
+    pub(crate) fn syntax_fault(&self, error: &hcl_edit::parser::Error) -> Fault {
+        let offset = error.location().offset();
+        Fault::new(Code::HCL_SYNTAX, format!("the HCL does not parse: {}", error.message()))
+            .at(self.place(&(offset..offset)))
+    }
+
+    /// The syntax tree.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The name that it was parsed under.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of a range; empty when the range is not in the file.
+    pub fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or("")
+    }
+
+    /// The place at which a byte range starts: line and column from 1, the column in characters.
+    pub fn place(&self, range: &Range<usize>) -> Place {
+        let at = range.start.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let column = self.text.get(start..at).map_or(1, |before| before.chars().count() + 1);
+        Place {
+            file: self.path.clone(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            excerpt: self.slice(&(start..end)).trim_end().chars().take(EXCERPT).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "File({})", self.path)
+    }
+}
+
+/// Where a value comes from: a byte range of a file.
+#[derive(Clone)]
+pub struct Origin {
+    file: Arc<File>,
+    range: Range<usize>,
+}
+
+static BUILT_IN: LazyLock<Arc<File>> = LazyLock::new(|| {
+    Arc::new(File { path: "(built in)".to_owned(), text: String::new(), body: Body::new(), lines: vec![0] })
+});
+
+impl Origin {
+    /// A range of a file.
+    pub fn new(file: &Arc<File>, range: Range<usize>) -> Self {
+        Origin { file: Arc::clone(file), range }
+    }
+
+    /// The span of a syntax node, or the start of the file if it has none.
+    pub fn of(file: &Arc<File>, node: &impl hcl_edit::Span) -> Self {
+        Origin::new(file, node.span().unwrap_or(0..0))
+    }
+
+    /// The origin of values that no file holds, such as an account's facts.
+    pub fn built_in() -> Self {
+        Origin { file: Arc::clone(&BUILT_IN), range: 0..0 }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// The byte range.
+    pub fn range(&self) -> &Range<usize> {
+        &self.range
+    }
+
+    /// File, line, column and source line.
+    pub fn place(&self) -> Place {
+        if Arc::ptr_eq(&self.file, &BUILT_IN) {
+            return Place::file(self.file.path());
+        }
+        self.file.place(&self.range)
+    }
+
+    /// The text that it spans.
+    pub fn text(&self) -> &str {
+        self.file.slice(&self.range)
+    }
+
+    /// A fault here.
+    pub fn fault(&self, code: Code, message: impl Into<String>) -> Fault {
+        Fault::new(code, message).at(self.place())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let file = File::parse("a.hcl", "a = 1\nb = \"é\" + x\n".as_bytes(), &Limits::default()).unwrap();
+        let at = file.text().find('+').unwrap();
+        let place = file.place(&(at..at + 1));
+        assert_eq!((place.line, place.column, place.excerpt.as_str()), (2, 9, "b = \"é\" + x"));
+        assert_eq!(file.place(&(99..99)).line, 3);
+    }
+
+    #[test]
+    fn a_syntax_fault_names_its_place() {
+        let fault = File::parse("x/a.hcl", b"a = 1\nb = [\n", &Limits::default()).unwrap_err();
+        assert_eq!(fault.code(), Code::HCL_SYNTAX);
+        assert_eq!(fault.place().unwrap().file, "x/a.hcl");
+        assert!(fault.place().unwrap().line >= 2);
+    }
+
+    #[test]
+    fn too_large_and_not_utf8_are_refused_before_parsing() {
+        let limits = Limits { file_bytes: 4, ..Limits::default() };
+        assert_eq!(File::parse("a", b"a = 1", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        assert_eq!(File::parse("a", b"\xff", &limits).unwrap_err().code(), Code::HCL_SYNTAX);
+        let limits = Limits { file_items: 1, ..Limits::default() };
+        assert_eq!(File::parse("a", b"a = 1\nb = 2\n", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
+    }
+}

@@ -1,0 +1,117 @@
+//! What one evaluation may cost: sizes, steps, depth.
+//!
+//! The text that is evaluated comes from a proposed change, so each of these is a bound against hostile
+//! input. Never decides what is evaluated; only stops it.
+
+use std::cell::Cell;
+
+use portcullis_model::{Code, Fault};
+
+/// Bounds for parsing and evaluation. The defaults are far above what real repositories need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one file before it is parsed.
+    pub file_bytes: usize,
+    /// Attributes and object items of one file, counted by their `=` and `:` before it is parsed. The
+    /// parser compares each key of an object with all before it.
+    pub file_items: usize,
+    /// Evaluation steps (expressions evaluated, elements produced).
+    pub steps: u64,
+    /// Nesting of evaluation, through expressions and through the names that they refer to.
+    pub depth: u32,
+    /// Bytes of all strings and collections that one evaluation makes, together.
+    pub grown_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { file_bytes: 1 << 20, file_items: 50_000, steps: 5_000_000, depth: 256, grown_bytes: 256 << 20 }
+    }
+}
+
+/// What is left of the limits in one evaluation. Belongs to one thread; make one for each unit.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    steps: Cell<u64>,
+    depth: Cell<u32>,
+    grown: Cell<u64>,
+}
+
+impl Budget {
+    /// A fresh budget.
+    pub fn new(limits: &Limits) -> Self {
+        Budget { limits: limits.clone(), steps: Cell::new(0), depth: Cell::new(0), grown: Cell::new(0) }
+    }
+
+    /// The limits that it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Steps spent so far.
+    pub fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    /// Spends steps. `PC-0401` when none are left.
+    pub fn spend(&self, steps: u64) -> Result<(), Fault> {
+        let spent = self.steps.get().saturating_add(steps);
+        self.steps.set(spent);
+        if spent > self.limits.steps {
+            return Err(over(format!("the evaluation takes more than {} steps", self.limits.steps)));
+        }
+        Ok(())
+    }
+
+    /// Accounts for bytes that are about to be made. `PC-0401` when that is too many.
+    pub fn grow(&self, bytes: usize) -> Result<(), Fault> {
+        let grown = self.grown.get().saturating_add(bytes as u64);
+        self.grown.set(grown);
+        if grown > self.limits.grown_bytes {
+            return Err(over(format!("the evaluation makes more than {} bytes", self.limits.grown_bytes)));
+        }
+        Ok(())
+    }
+
+    /// Goes one level deeper until the guard is dropped. `PC-0401` when that is too deep.
+    pub fn enter(&self) -> Result<Level<'_>, Fault> {
+        let depth = self.depth.get() + 1;
+        if depth > self.limits.depth {
+            return Err(over(format!("the evaluation is nested deeper than {} levels", self.limits.depth)));
+        }
+        self.depth.set(depth);
+        Ok(Level(self))
+    }
+}
+
+fn over(message: String) -> Fault {
+    Fault::new(Code::HCL_TOO_LARGE, message).remedy("Simplify the expression, or split it over several files.")
+}
+
+/// One level of nesting; see [`Budget::enter`].
+#[derive(Debug)]
+pub struct Level<'a>(&'a Budget);
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        self.0.depth.set(self.0.depth.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_a_fault() {
+        let budget = Budget::new(&Limits { steps: 2, depth: 1, grown_bytes: 3, ..Limits::default() });
+        assert!(budget.spend(2).is_ok());
+        assert_eq!(budget.spend(1).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        assert_eq!(budget.grow(4).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        let level = budget.enter().unwrap();
+        assert!(budget.enter().is_err());
+        drop(level);
+        assert!(budget.enter().is_ok());
+    }
+}

@@ -60,6 +60,9 @@ pub struct RunRecord {
     pub fault: Option<Fault>,
     /// What was decided about its units, for people.
     pub message: Option<String>,
+    /// Who asked to cancel it. From then on nothing of it starts, also after a restart.
+    #[serde(default)]
+    pub cancelled_by: Option<String>,
     /// When it was accepted (UTC).
     pub created_at: Timestamp,
     /// When it ended (UTC).

@@ -144,6 +144,10 @@ pub enum ChangeKind {
     Read,
     /// Remove from state without destroying.
     Forget,
+    /// Only its address changes (`moved`): nothing in the world does, but the state does.
+    Move,
+    /// Take what exists into the state as it is (`import`).
+    Import,
 }
 
 /// One resource that a plan changes.

@@ -13,6 +13,7 @@
 //! | [`record`] | what the engine hands to the store |
 //! | [`api`] | request and response bodies of the HTTP API |
 //! | [`agent`] | the protocol between the runner and the agent in a sandbox |
+//! | [`state`] | limits and locks of the runner's own state store |
 //! | [`digest`] | SHA-256 over structured content, without ambiguity |
 //!
 //! Architecture invariant: this crate does no I/O, reads no clock and knows no async runtime.
@@ -26,6 +27,7 @@ pub mod fault;
 pub mod id;
 pub mod record;
 pub mod run;
+pub mod state;
 
 pub use action::{Action, ActionKind, Selection};
 pub use code::Code;

@@ -1,1 +1,28 @@
-//! estate.
+//! The estate: all Terragrunt units of a repository at one commit, their effective configuration and their
+//! dependency graph, found out without executing anything.
+//!
+//! How the parts fit: a [`Source`] gives files (git objects or a plain folder). [`Estate::load`] walks it for
+//! units and evaluates each one with its dependencies' outputs *unknown*: that gives the graph, the input
+//! digest, and what would need running to be known. [`Estate::resolve`] evaluates one unit again with real
+//! outputs in hand: that is what a driver lays out. [`affected`] compares two estates.
+//!
+//! Architecture invariant: this crate runs no code of the repository, starts no program, follows no link out
+//! of the repository, reads no environment and no clock, and needs no checkout.
+
+mod affected;
+mod estate;
+mod graph;
+mod resolved;
+mod settings;
+mod source;
+mod unit;
+
+pub use affected::{Affected, AffectedKind, affected};
+pub use estate::{Estate, Outputs};
+pub use resolved::{
+    Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
+    ModuleSource, RemoteState, Resolved, Retry,
+};
+pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
+pub use source::{DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitSource, Source};
+pub use unit::{Dependency, Exclude, Parts, Unit};

@@ -1,0 +1,74 @@
+//! [`Unit`]: what is known of a unit before any dependency has outputs.
+
+use portcullis_model::{Digest, Fault, Place, UnitPath};
+
+/// A unit, evaluated with its dependencies' outputs unknown.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Its folder.
+    pub path: UnitPath,
+    /// What it depends on, sorted by target; a target is named once.
+    pub dependencies: Vec<Dependency>,
+    /// Over all that decides its plan before the world is asked.
+    pub input_digest: Digest,
+    /// The parts that the input digest was made of, for saying what differs.
+    pub parts: Parts,
+    /// Every file that its configuration read, sorted.
+    pub reads: Vec<String>,
+    /// What is not known without running something (`PC-0418`, with the place). Empty: the unit is exact.
+    pub inexact: Vec<Fault>,
+    /// The unit's `exclude` block, when it applies.
+    pub exclude: Option<Exclude>,
+}
+
+impl Unit {
+    /// Whether the configuration is fully known without running anything.
+    pub fn is_exact(&self) -> bool {
+        self.inexact.is_empty()
+    }
+}
+
+/// A dependency of a unit on another, by a `dependency` or `dependencies` block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The label of the `dependency` block; `None` for a path of a `dependencies` block.
+    pub name: Option<String>,
+    /// The unit depended on.
+    pub target: UnitPath,
+    /// Whether it lies outside the folder that the estate was loaded for.
+    pub foreign: bool,
+    /// Whether the unit needs the target's outputs.
+    pub outputs: bool,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// An `exclude` block whose condition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exclude {
+    /// The commands it is for: `plan`, `apply`, `all`, `all_except_output`, ….
+    pub actions: Vec<String>,
+    /// Whether dependencies are excluded as well.
+    pub dependencies: bool,
+    /// Whether the unit may not be run on its own either.
+    pub no_run: bool,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Digests of the parts that make up an input digest, each with a name that a person understands, such as
+/// ``input `cidr` ``, ``generate `provider` `` or `file main.tf`. Sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts(pub(crate) std::collections::BTreeMap<String, Digest>);
+
+impl Parts {
+    /// The first parts (at most `limit`) that differ or are in one of the two only.
+    pub fn differences<'a>(&'a self, other: &'a Parts, limit: usize) -> Vec<&'a str> {
+        let gone_or_changed = self.0.iter().filter(|(name, digest)| other.0.get(*name) != Some(digest));
+        let added = other.0.iter().filter(|(name, _)| !self.0.contains_key(*name));
+        let mut names: Vec<&str> = gone_or_changed.chain(added).map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.truncate(limit);
+        names
+    }
+}

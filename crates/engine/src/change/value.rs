@@ -1,0 +1,1 @@
+//! Compares one new value with another.

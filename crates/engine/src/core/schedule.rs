@@ -1,0 +1,1 @@
+//! Which waiting tasks may start now.

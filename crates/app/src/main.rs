@@ -1,2 +1,5 @@
-//! app.
-fn main() {}
+//! The `portcullis` program: a thin shell over the library of the same package.
+
+fn main() -> std::process::ExitCode {
+    portcullis_app::main()
+}

@@ -1,0 +1,1 @@
+//! The one way in: authenticate, validate, authorize, accept.

@@ -1,0 +1,1 @@
+//! Runs, plans, units and faults as text for people.

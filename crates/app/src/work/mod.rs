@@ -1,0 +1,1 @@
+//! What the engine asks for: preparing runs, planning and applying units.

@@ -1,29 +1,183 @@
 //! [`Store`]: opening the data folder, one process at a time.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use portcullis_model::Fault;
+use portcullis_model::{Code, Fault};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 
-use crate::decisions::unbuilt;
+use crate::cache::Cache;
+use crate::failure::{blocking, database};
+use crate::logs::Logs;
+use crate::schema;
+use crate::seal::{Key, Label};
+
+const READERS: u32 = 4;
+/// A write-ahead log that one large object has blown up is cut back to this, in bytes.
+const WAL_KEPT_BYTES: &str = "67108864";
 
 /// The data folder of one runner. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(pub(crate) Arc<Inner>);
 
-pub(crate) struct Inner {}
+pub(crate) struct Inner {
+    /// One connection: SQLite has one writer, and waiting for it in the pool is fair.
+    writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+    pub(crate) key: Arc<Key>,
+    pub(crate) logs: Logs,
+    pub(crate) cache: Arc<Cache>,
+    /// Holds the folder's lock while it is open.
+    lock: Mutex<Option<File>>,
+}
 
 impl Store {
-    /// Opens `dir`, making it and the key file at the first start. Both are 0600 or 0700.
+    /// Opens `dir`, making it and the key file at the first start (0700 and 0600).
     ///
     /// # Errors
     /// `PC-0905` when another process has it open, `PC-0906` when a newer version wrote it, `PC-0702` when the
     /// key is not the one that it was sealed with, `PC-0901` to `PC-0903` when the world fails.
     pub async fn open(dir: &Path, key_file: &Path) -> Result<Store, Fault> {
-        let _ = (dir, key_file);
-        Err(unbuilt())
+        let (dir, key_file) = (dir.to_path_buf(), key_file.to_path_buf());
+        let folder = blocking(move || Folder::prepare(&dir, &key_file)).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(&folder.database)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("journal_size_limit", WAL_KEPT_BYTES)
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON");
+        let failed = database("opening the database");
+        let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(&failed)?;
+        let mut connection = writer.acquire().await.map_err(&failed)?;
+        schema::migrate(&mut connection).await?;
+        drop(connection);
+        let readers =
+            pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(&failed)?;
+        let store = Store(Arc::new(Inner {
+            writer,
+            readers,
+            key: Arc::new(folder.key),
+            logs: folder.logs,
+            cache: Arc::new(folder.cache),
+            lock: Mutex::new(Some(folder.lock)),
+        }));
+        store.key_check().await?;
+        Ok(store)
     }
 
     /// Closes it: waits for what is under way and lets go of the folder. Later calls fail.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+        self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// A transaction that may write. `IMMEDIATE`: it never finds out halfway that it may not.
+    pub(crate) async fn begin(&self, what: &'static str) -> Result<Transaction<'static, Sqlite>, Fault> {
+        self.0.writer.begin_with("BEGIN IMMEDIATE").await.map_err(database(what))
+    }
+
+    /// Seals off the runtime's threads.
+    pub(crate) async fn seal(&self, label: Label, content: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        let key = self.0.key.clone();
+        blocking(move || key.seal(&label, &content)).await
+    }
+
+    /// Opens what was sealed, off the runtime's threads.
+    pub(crate) async fn unseal(&self, label: Label, what: String, sealed: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        let key = self.0.key.clone();
+        blocking(move || key.open(&label, &what, sealed)).await
+    }
+
+    /// Proves that the key is the folder's, before anything is sealed with another one.
+    async fn key_check(&self) -> Result<(), Fault> {
+        const WHAT: &str = "checking the key";
+        let mut txn = self.begin(WHAT).await?;
+        let label = || Label::new("key-check", &[]);
+        let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM key_check WHERE one = 1")
+            .fetch_optional(&mut *txn)
+            .await
+            .map_err(database(WHAT))?;
+        if let Some(sealed) = known {
+            self.0.key.open(&label(), "the data folder", sealed)?;
+            return Ok(());
+        }
+        let sealed = self.0.key.seal(&label(), b"portcullis")?;
+        sqlx::query("INSERT INTO key_check (one, sealed) VALUES (1, ?)")
+            .bind(sealed)
+            .execute(&mut *txn)
+            .await
+            .map_err(database(WHAT))?;
+        txn.commit().await.map_err(database(WHAT))
+    }
+}
+
+/// What is made and checked before the database is opened.
+struct Folder {
+    database: PathBuf,
+    key: Key,
+    logs: Logs,
+    cache: Cache,
+    lock: File,
+}
+
+impl Folder {
+    fn prepare(dir: &Path, key_file: &Path) -> Result<Self, Fault> {
+        make_private_dir(dir)?;
+        let lock = lock_folder(dir)?;
+        let database = dir.join("portcullis.db");
+        let key = if key_file.try_exists().map_err(|error| Fault::io("the key file", &error))? {
+            Key::load(key_file)?
+        } else if database.exists() {
+            return Err(Fault::new(
+                Code::SEAL_BROKEN,
+                format!("the key file {} is missing, but the data folder has sealed data", key_file.display()),
+            )
+            .remedy("Restore the key file from a backup: without it no plan and no state can be read."));
+        } else {
+            if let Some(parent) = key_file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                make_private_dir(parent)?;
+            }
+            Key::create(key_file)?
+        };
+        // SQLite gives its other files the mode of this one.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&database)
+            .map_err(|error| Fault::io("making the database", &error))?;
+        Ok(Folder { database, key, logs: Logs::open(dir.join("logs"))?, cache: Cache::open(dir.join("cache"))?, lock })
+    }
+}
+
+pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Fault> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| Fault::io(format!("making the folder {}", dir.display()), &error))
+}
+
+/// Locks the folder itself, not a file in it: a file could be removed "because it is stale" while its lock is
+/// held, and the next process would lock another one.
+fn lock_folder(dir: &Path) -> Result<File, Fault> {
+    let failed = |error: std::io::Error| Fault::io(format!("locking the folder {}", dir.display()), &error);
+    let folder = File::open(dir).map_err(failed)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => {
+            Err(Fault::new(Code::DATA_IN_USE, format!("another process uses the data folder {}", dir.display()))
+                .remedy("Stop the other runner, or give this one a data folder of its own."))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }

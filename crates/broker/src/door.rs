@@ -1,20 +1,45 @@
 //! [`Door`]: the socket, its connections and limits.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use portcullis_model::{Fault, Phase, TaskId, UnitPath};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_model::{Code, Fault, Phase, TaskId, UnitPath};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::judge::{Refusal, Rights, judge};
+use crate::record::Record;
+use crate::state::{Answer, States, text};
 use crate::{Call, StatePort};
 
 /// The only host that the door answers for.
 pub const HOST: &str = "state.portcullis";
 
+/// Connections of one task at a time. More wait in the socket's queue; the tools use one or two.
+const CONNECTIONS_MAX: usize = 8;
+/// Longer than the 90 seconds after which Go's client gives up an idle connection, so that the client closes
+/// first and never writes into a connection that we are just closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
+const HEADER_MAX_BYTES: usize = 64 * 1024;
+const HEADERS_MAX: usize = 64;
+/// How long calls under way may take to end when the door closes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest path of a Unix socket on Linux (`sun_path`, with its final zero).
+const SOCKET_PATH_MAX_BYTES: usize = 107;
+
 /// Whose door it is, and what may go through.
 pub struct DoorSettings {
-    /// Where the socket is made; nothing may be there. Its folder is to be closed to others.
+    /// Where the socket is made. A socket that a killed runner left there is replaced; anything else is not.
+    /// Nobody but the runner may write to its folder.
     pub socket: PathBuf,
     /// The uid that the sandbox has on this host: owns the socket, and only its connections are taken.
     /// `None`: the runner's own.
@@ -34,6 +59,17 @@ pub struct DoorSettings {
 /// An open door. Dropped: it closes at once, calls under way are cut.
 pub struct Door {
     socket: PathBuf,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+/// What the connections of one door share.
+struct Shared {
+    rights: Rights,
+    states: States,
+    record: Record,
+    peer_uid: u32,
 }
 
 impl Door {
@@ -42,7 +78,17 @@ impl Door {
     /// # Errors
     /// `PC-0901` when the socket cannot be made.
     pub fn open(settings: DoorSettings) -> Result<Door, Fault> {
-        Ok(Door { socket: settings.socket })
+        let DoorSettings { socket, owner_uid, task, unit, phase, readable, port } = settings;
+        let (listener, peer_uid) = listen(&socket, owner_uid)?;
+        let shared = Arc::new(Shared {
+            states: States { port, task, unit: unit.clone(), body: Mutex::new(()) },
+            rights: Rights { unit, phase, readable },
+            record: Record::new(),
+            peer_uid,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let accepting = tokio::spawn(accept(listener, shared.clone(), stopped));
+        Ok(Door { socket, shared, stop, accepting })
     }
 
     /// The socket's path on the host.
@@ -52,7 +98,118 @@ impl Door {
 
     /// Closes the door: no new call, those under way are let end (at most five seconds), then nothing of this
     /// task can reach a state any more. Gives what went through, in order.
-    pub async fn close(self) -> Vec<Call> {
-        Vec::new()
+    pub async fn close(mut self) -> Vec<Call> {
+        self.stop.send_replace(true);
+        // It ends by itself: each of its connections has a time limit now.
+        if let Err(error) = (&mut self.accepting).await {
+            tracing::error!(%error, "a door ended early");
+        }
+        self.shared.record.take()
     }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        if let Err(error) = std::fs::remove_file(&self.socket)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "a door's socket is left behind");
+        }
+    }
+}
+
+/// Makes the socket. Gives the uid that may connect.
+fn listen(socket: &Path, owner_uid: Option<u32>) -> Result<(UnixListener, u32), Fault> {
+    let failed = |error: std::io::Error| Fault::io(format!("making the door {}", socket.display()), &error);
+    if socket.as_os_str().len() > SOCKET_PATH_MAX_BYTES {
+        return Err(Fault::new(Code::IO, format!("the path {} is too long for a socket", socket.display()))
+            .remedy("Give a data folder with a shorter path."));
+    }
+    match std::fs::symlink_metadata(socket) {
+        Ok(left) if left.file_type().is_socket() => std::fs::remove_file(socket).map_err(failed)?,
+        // Binding fails then, and says why.
+        Ok(_) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(socket).map_err(failed)?;
+    // Whoever connects before this is looked at just the same: by uid, at `accept`.
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    if let Some(uid) = owner_uid {
+        std::os::unix::fs::chown(socket, Some(uid), None).map_err(failed)?;
+    }
+    let uid = std::fs::symlink_metadata(socket).map_err(failed)?.uid();
+    Ok((listener, uid))
+}
+
+/// Takes connections until the door closes, then waits for the last ones.
+async fn accept(listener: UnixListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stop.changed() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => { connections.spawn(serve(stream, shared.clone(), stop.clone())); }
+                Err(error) => {
+                    // Out of file descriptors, most likely: others will be closed.
+                    tracing::warn!(%error, "a door cannot take a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(CLOSE_TIMEOUT, ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn serve(stream: UnixStream, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == shared.peer_uid => {}
+        Ok(peer) => {
+            tracing::warn!(uid = peer.uid(), "a stranger at a task's door");
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a peer at a task's door has no uid");
+            return;
+        }
+    }
+    // Each request is judged for itself: the service keeps nothing between two of them.
+    let service = service_fn(|request| answer(&shared, request));
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEADER_MAX_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        _ = stop.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection through a door ended");
+    }
+}
+
+async fn answer(shared: &Shared, request: http::Request<hyper::body::Incoming>) -> Result<Answer, Infallible> {
+    let (head, body) = request.into_parts();
+    let mut call = shared.record.arrived(&head.method, &head.uri);
+    let result = match judge(&shared.rights, &head.method, &head.uri) {
+        Ok(operation) => shared.states.perform(operation, body).await,
+        Err(refusal) => Err(refusal),
+    };
+    let answer = result.unwrap_or_else(|Refusal { status, code, why }| {
+        call.refused(code, &why);
+        text(status, format!("{why} [{code}]\n"))
+    });
+    call.answered(answer.status());
+    Ok(answer)
 }

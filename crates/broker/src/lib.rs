@@ -14,7 +14,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`door`] | the socket, its connections and limits |
+//! | `door` | the socket, its connections and limits |
 //! | `judge` | pure: request line and phase in, decision out |
 //! | `state` | an allowed request, against the [`StatePort`] |
 //! | `record` | what is kept of each call |
@@ -22,9 +22,11 @@
 //! Architecture invariant: the broker knows no store; [`StatePort`] is given by `app`. It never looks into a
 //! state or a plan.
 
-pub mod door;
+mod door;
+mod judge;
 mod port;
 mod record;
+mod state;
 
 pub use door::{Door, DoorSettings, HOST};
 pub use port::{BoxFuture, LockAnswer, StatePort, UnlockAnswer};

@@ -1,9 +1,15 @@
 //! What is kept of each call through the door.
 
-use portcullis_model::Code;
+use std::sync::{Mutex, PoisonError};
 
-/// Most calls that are kept of one task. Later ones are counted with the last.
-pub const CALLS_MAX: usize = 1000;
+use portcullis_model::Code;
+use tokio::time::Instant;
+
+/// Most calls that are kept of one task, of those that were let through and of those that were refused.
+/// Later ones are counted with the last of their kind, so that a flood of one kind does not hide the other.
+pub const CALLS_MAX: usize = 500;
+
+const TEXT_MAX_CHARS: usize = 200;
 
 /// What the door decided about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +18,7 @@ pub enum Decision {
     Allowed,
     /// It was refused.
     Refused {
-        /// `PC-0704` and friends.
+        /// `PC-0614`, `PC-0704` and friends.
         code: Code,
         /// Why, for people.
         why: String,
@@ -32,8 +38,128 @@ pub struct Call {
     pub path: String,
     /// The decision.
     pub decision: Decision,
-    /// The status of the answer.
+    /// The status of the answer. 0: the connection ended before there was one, so the effect is not known.
     pub status: u16,
-    /// How many calls like this one came after it, one after another.
+    /// How many calls came after it that are not listed: the same again, or beyond [`CALLS_MAX`].
     pub repeated: u64,
+}
+
+/// Collects the calls of one door.
+pub(crate) struct Record {
+    opened: Instant,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Record {
+    pub(crate) fn new() -> Self {
+        Record { opened: Instant::now(), calls: Mutex::default() }
+    }
+
+    /// A call that has arrived. It is kept when the value is dropped, however that comes about.
+    pub(crate) fn arrived(&self, method: &http::Method, uri: &http::Uri) -> Pending<'_> {
+        let call = Call {
+            after_ms: u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX),
+            method: shown(method.as_str()),
+            host: uri.authority().map(|authority| shown(authority.as_str())).unwrap_or_default(),
+            path: shown(uri.path()),
+            decision: Decision::Allowed,
+            status: 0,
+            repeated: 0,
+        };
+        Pending { record: self, call: Some(call) }
+    }
+
+    pub(crate) fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep(&self, call: Call) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = calls.last_mut()
+            && (&last.method, &last.host, &last.path, &last.decision, last.status)
+                == (&call.method, &call.host, &call.path, &call.decision, call.status)
+        {
+            last.repeated += 1;
+            return;
+        }
+        let same_kind = |known: &Call| (known.decision == Decision::Allowed) == (call.decision == Decision::Allowed);
+        if calls.iter().filter(|known| same_kind(known)).count() < CALLS_MAX {
+            calls.push(call);
+        } else if let Some(last) = calls.iter_mut().rev().find(|known| same_kind(known)) {
+            last.repeated += 1;
+        }
+    }
+}
+
+/// A call whose answer is on its way.
+pub(crate) struct Pending<'a> {
+    record: &'a Record,
+    call: Option<Call>,
+}
+
+impl Pending<'_> {
+    pub(crate) fn refused(&mut self, code: Code, why: &str) {
+        if let Some(call) = &mut self.call {
+            call.decision = Decision::Refused { code, why: why.to_string() };
+        }
+    }
+
+    pub(crate) fn answered(&mut self, status: http::StatusCode) {
+        if let Some(call) = &mut self.call {
+            call.status = status.as_u16();
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.record.keep(call);
+        }
+    }
+}
+
+/// Text from the sandbox, for people: control characters escaped, cut at 200 characters.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == TEXT_MAX_CHARS {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_stays_small_and_hides_no_write() {
+        let record = Record::new();
+        let call = |path: &str, refused: bool| {
+            let mut call = record.arrived(&http::Method::GET, &format!("http://x{path}").parse().unwrap());
+            if refused {
+                call.refused(Code::DOOR_REFUSED, "no");
+            }
+            call.answered(http::StatusCode::OK);
+        };
+        for n in 0..2000 {
+            call(&format!("/{n}"), true);
+        }
+        call("/write", false);
+        call("/write", false);
+        let calls = record.take();
+        assert_eq!(calls.len(), CALLS_MAX + 1);
+        assert_eq!(calls[CALLS_MAX - 1].repeated, 1500);
+        assert_eq!((calls[CALLS_MAX].path.as_str(), calls[CALLS_MAX].repeated), ("/write", 1));
+    }
+
+    #[test]
+    fn what_a_sandbox_sends_cannot_write_to_a_terminal() {
+        assert_eq!(shown("a\u{1b}[31m"), "a\\u{1b}[31m");
+        assert_eq!(shown(&"x".repeat(500)).chars().count(), TEXT_MAX_CHARS + 1);
+    }
 }

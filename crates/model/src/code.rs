@@ -113,6 +113,7 @@ codes! {
     MEMORY_LIMIT = 611, "the task needed more memory than its limit";
     AGENT_PROTOCOL = 612, "the agent said something that is not in its protocol";
     LAYOUT = 613, "the unit's working directory cannot be made";
+    DOOR_REFUSED = 614, "the sandbox asked for something that its door does not give";
 
     HELD = 700, "the change is not the one that was reviewed";
     PLAN_UNKNOWN = 701, "there is no such plan";

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`address`] | [`RepositoryUrl`]: which URLs are allowed, and what git is told of them |
 //! | [`credential`] | [`Credential`]: how a private repository is opened without the secret in an argument list |
-//! | [`git`] | the wrapper: cleared environment, no hooks, no outside configuration, limits, whole groups killed |
+//! | `folder` | the mirror's folder and git's only configuration |
+//! | `git` | the wrapper: cleared environment, no hooks, no outside configuration, limits, whole groups killed |
 //! | [`mirror`] | [`Mirror`]: fetch, branch to commit, ancestry |
 //!
 //! Architecture invariants: no other crate starts `git`. Nothing of the repository is ever executed or
@@ -12,6 +13,7 @@
 
 pub mod address;
 pub mod credential;
+mod folder;
 mod git;
 pub mod mirror;
 

@@ -1,10 +1,23 @@
 //! The [`Mirror`]: the runner's own copy of a repository's branches.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use portcullis_model::{BranchName, CommitId, Fault};
+use portcullis_model::{BranchName, Code, CommitId, Fault, id::quoted};
+use tokio::sync::Mutex;
 
+use crate::credential::Grant;
+use crate::folder;
+use crate::git::{Answer, Call, Git};
 use crate::{Credential, Limits, RepositoryUrl};
+
+/// More packs than this are made into one.
+const PACKS_MAX: usize = 40;
+/// How long objects are kept that no branch reaches any more (a forced push): longer than a run is held.
+const UNREACHABLE_KEPT: &str = "4.weeks.ago";
+/// The branches that are fetched: all, and nothing else (no tags, no pull request refs).
+const REFSPEC: &str = "+refs/heads/*:refs/heads/*";
 
 /// What a mirror needs to know.
 #[derive(Debug, Clone)]
@@ -43,6 +56,18 @@ impl MirrorSettings {
 /// A bare mirror of a repository's branches. Share it in an `Arc`; all methods may run at once.
 pub struct Mirror {
     settings: MirrorSettings,
+    git: Git,
+    /// Callers of [`Mirror::fetch`] so far.
+    callers: AtomicU64,
+    /// Held by the one that fetches.
+    fetched: Mutex<Fetched>,
+}
+
+/// The last fetch.
+struct Fetched {
+    /// It began after this many callers had come.
+    callers: u64,
+    result: Result<(), Fault>,
 }
 
 impl Mirror {
@@ -51,8 +76,25 @@ impl Mirror {
     ///
     /// # Errors
     /// `PC-0602` without git, `PC-0804` for a credential that does not fit, `PC-09xx` for the disk.
-    pub async fn open(settings: MirrorSettings) -> Result<Self, Fault> {
-        Ok(Mirror { settings })
+    pub async fn open(mut settings: MirrorSettings) -> Result<Self, Fault> {
+        // Git gets the folder as its working directory and as GIT_DIR: both have to be the same place.
+        settings.dir = std::path::absolute(&settings.dir)
+            .map_err(|error| Fault::io(format!("the mirror {}", settings.dir.display()), &error))?;
+        let git = Git::new(&settings.git, &settings.dir, settings.url.transport().protocol())?;
+        let mirror = Mirror {
+            settings,
+            git,
+            callers: AtomicU64::new(0),
+            fetched: Mutex::new(Fetched { callers: 0, result: Ok(()) }),
+        };
+        mirror.grant()?;
+        folder::prepare(&mirror.settings)?;
+        // Says at the start, and not at the first request, that git cannot read its own mirror.
+        let answer = mirror.ask(&["rev-parse", "--is-bare-repository"]).await?;
+        if !answer.status.success() {
+            return Err(answer.fault(Code::GIT_FAILED, "git does not take its mirror"));
+        }
+        Ok(mirror)
     }
 
     /// Fetches all branches, forced and pruned. Calls at the same time share a fetch; each returns only after
@@ -61,7 +103,16 @@ impl Mirror {
     /// # Errors
     /// `PC-0800`, `PC-0801`, `PC-0803` (an object is broken), `PC-0804`, `PC-0805`.
     pub async fn fetch(&self) -> Result<(), Fault> {
-        Err(Fault::internal("not there yet"))
+        // A push may have come after a running fetch asked for the branches: only one that starts later will do.
+        let place = self.callers.fetch_add(1, Ordering::SeqCst);
+        let mut fetched = self.fetched.lock().await;
+        if fetched.callers > place {
+            return fetched.result.clone();
+        }
+        let callers = self.callers.load(Ordering::SeqCst);
+        let result = self.fetch_now().await;
+        *fetched = Fetched { callers, result: result.clone() };
+        result
     }
 
     /// The commit at a branch's head, as of the last fetch.
@@ -69,8 +120,24 @@ impl Mirror {
     /// # Errors
     /// `PC-0111` when there is no such branch, `PC-0112` when the name is a tag of the remote.
     pub async fn branch(&self, branch: &BranchName) -> Result<CommitId, Fault> {
-        let _ = branch;
-        Err(Fault::internal("not there yet"))
+        // `show-ref --verify` takes the full name as it is. `rev-parse` would go on looking: where there is no
+        // `x`, a branch that is itself called `refs/heads/x` would be taken for it.
+        let answer = self.ask(&["show-ref", "--verify", "--hash", "--", &branch.full()]).await?;
+        if answer.status.success() {
+            return commit_id(answer.text.trim());
+        }
+        if !answer.complains("not a valid ref") {
+            return Err(answer.fault(Code::GIT_FAILED, "the branch cannot be read"));
+        }
+        if self.is_tag(branch).await {
+            return Err(Fault::new(
+                Code::REF_NOT_A_BRANCH,
+                format!("{} is a tag, not a branch", quoted(branch.as_str())),
+            )
+            .remedy("Name a branch. Only branches are planned and applied."));
+        }
+        Err(Fault::new(Code::REF_UNKNOWN, format!("there is no branch {}", quoted(branch.as_str())))
+            .remedy("Push the branch to the repository that the fleet definition names, then try again."))
     }
 
     /// All branches and their heads, in the order of their names.
@@ -78,7 +145,20 @@ impl Mirror {
     /// # Errors
     /// As for any local question.
     pub async fn branches(&self) -> Result<Vec<(BranchName, CommitId)>, Fault> {
-        Err(Fault::internal("not there yet"))
+        let answer = self.ask(&["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads/"]).await?;
+        if !answer.status.success() {
+            return Err(answer.fault(Code::GIT_FAILED, "the branches cannot be read"));
+        }
+        let mut branches = Vec::new();
+        for line in answer.text.lines() {
+            let (id, name) = line.split_once(' ').unwrap_or((line, ""));
+            // Names that nobody can ask for (longer than 255 bytes, not UTF-8) are not there.
+            if let Ok(name) = BranchName::parse(name) {
+                branches.push((name, commit_id(id)?));
+            }
+        }
+        branches.sort();
+        Ok(branches)
     }
 
     /// Whether `ancestor` is `commit` or one of its ancestors.
@@ -86,8 +166,12 @@ impl Mirror {
     /// # Errors
     /// `PC-0803` when one of them is not in the mirror.
     pub async fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, Fault> {
-        let _ = (ancestor, commit);
-        Err(Fault::internal("not there yet"))
+        let answer = self.ask(&["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()]).await?;
+        match answer.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(answer.fault(Code::GIT_OBJECT, "the commits cannot be compared")),
+        }
     }
 
     /// The best common ancestor, if there is one.
@@ -95,12 +179,138 @@ impl Mirror {
     /// # Errors
     /// `PC-0803` when one of them is not in the mirror.
     pub async fn merge_base(&self, a: &CommitId, b: &CommitId) -> Result<Option<CommitId>, Fault> {
-        let _ = (a, b);
-        Err(Fault::internal("not there yet"))
+        let answer = self.ask(&["merge-base", a.as_str(), b.as_str()]).await?;
+        match answer.status.code() {
+            Some(0) => commit_id(answer.text.lines().next().unwrap_or_default()).map(Some),
+            Some(1) => Ok(None),
+            _ => Err(answer.fault(Code::GIT_OBJECT, "the commits cannot be compared")),
+        }
     }
 
     /// The bare repository, for readers of objects.
     pub fn git_dir(&self) -> &Path {
         &self.settings.dir
     }
+
+    /// Where it is a mirror of.
+    pub fn url(&self) -> &RepositoryUrl {
+        &self.settings.url
+    }
+
+    /// Fetches. Only under the lock.
+    async fn fetch_now(&self) -> Result<(), Fault> {
+        let limits = self.settings.limits;
+        let dir = &self.settings.dir;
+        let failed = |error: std::io::Error| Fault::io(format!("the mirror {}", dir.display()), &error);
+        folder::clear_leftovers(dir).map_err(failed)?;
+        let (bytes, packs) = folder::measure(dir).map_err(failed)?;
+        let room = limits.repository_bytes.saturating_sub(bytes);
+        if room == 0 {
+            return Err(self.too_large());
+        }
+        let grant = self.grant()?;
+        let arguments = [
+            "fetch",
+            "--quiet",
+            "--force",
+            "--prune",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--refmap=",
+            "origin",
+            REFSPEC,
+        ];
+        let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, file_bytes: Some(room) };
+        let answer = self.git.run(call).await?;
+        if !answer.status.success() {
+            return Err(self.why_not_fetched(&answer));
+        }
+        if packs >= PACKS_MAX {
+            self.repack(limits.fetch).await;
+        }
+        Ok(())
+    }
+
+    /// Makes one pack of many. A mirror that cannot be packed still works, so this does not fail.
+    async fn repack(&self, time: Duration) {
+        let unpack = format!("--unpack-unreachable={UNREACHABLE_KEPT}");
+        let expire = format!("--expire={UNREACHABLE_KEPT}");
+        for arguments in [&["repack", "-A", "-d", "--quiet", unpack.as_str()][..], &["prune", expire.as_str()]] {
+            let ended = self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await;
+            let fault = match ended {
+                Ok(answer) if answer.status.success() => continue,
+                Ok(answer) => answer.fault(Code::GIT_FAILED, "the mirror cannot be packed"),
+                Err(fault) => fault,
+            };
+            tracing::warn!(url = %self.settings.url, %fault, "mirror not packed");
+        }
+    }
+
+    fn why_not_fetched(&self, answer: &Answer) -> Fault {
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| answer.complains(phrase));
+        // Signal 25 is SIGXFSZ: a file would have grown over the limit.
+        if says(&["died of signal 25", "File too large"]) {
+            return self.too_large();
+        }
+        let what = format!("{} cannot be fetched", self.settings.url);
+        if says(&["fsck error", "error in object"]) {
+            return answer
+                .fault(Code::GIT_OBJECT, &what)
+                .remedy("An object of the repository is malformed; find and rewrite it (`git fsck` names it).");
+        }
+        let fault = answer.fault(Code::GIT_FAILED, &what);
+        if says(&[
+            "Authentication failed",
+            "terminal prompts disabled",
+            "error: 401",
+            "error: 403",
+            "Permission denied",
+        ]) {
+            return fault.remedy("Give the runner a credential that may read this repository.");
+        }
+        if says(&["dubious ownership"]) {
+            return fault.remedy("Give the repository on disk to the user that runs `portcullis serve`.");
+        }
+        fault.remedy("Check the URL and that the runner reaches the repository's host, then try again.")
+    }
+
+    fn too_large(&self) -> Fault {
+        let bytes = self.settings.limits.repository_bytes;
+        Fault::new(Code::REPOSITORY_TOO_LARGE, format!("{} needs more than {bytes} bytes", self.settings.url))
+            .remedy("Raise the limit for the mirror, or remove what is large from the repository's branches.")
+    }
+
+    /// Whether the remote has a tag of that name. Tags are not fetched; only a request that fails anyway asks.
+    async fn is_tag(&self, name: &BranchName) -> bool {
+        let wanted = format!("refs/tags/{name}");
+        let Ok(grant) = self.grant() else { return false };
+        let arguments = ["ls-remote", "--quiet", "--refs", "origin", &wanted];
+        let time = self.settings.limits.query;
+        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, file_bytes: None }).await;
+        // The pattern also fits a longer name that ends like it.
+        answer.is_ok_and(|answer| {
+            answer.text.lines().any(|line| line.split_once('\t').is_some_and(|(_, found)| found == wanted))
+        })
+    }
+
+    /// What git is told about the remote, with the credential as it is now.
+    fn grant(&self) -> Result<Grant, Fault> {
+        let mut grant = Grant::new(&self.settings.url, self.settings.credential.as_ref())?;
+        if let Some(proxy) = &self.settings.proxy {
+            grant.add_proxy(proxy);
+        }
+        Ok(grant)
+    }
+
+    /// A question about what is in the mirror.
+    async fn ask(&self, arguments: &[&str]) -> Result<Answer, Fault> {
+        let time = self.settings.limits.query;
+        self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await
+    }
+}
+
+fn commit_id(text: &str) -> Result<CommitId, Fault> {
+    CommitId::parse(text).map_err(|_| Fault::internal(format!("git names a commit {}", quoted(text))))
 }

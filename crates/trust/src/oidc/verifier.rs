@@ -1,18 +1,14 @@
 //! The [`Verifier`]: a bearer token in, a [`Verified`] or a fault out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use portcullis_model::{Digest, Fault};
+use portcullis_model::{Code, Digest, Fault, id::quoted};
 use serde_json::{Map, Value};
 
-/// How far the clocks of issuer and runner may differ. The one leeway there is: `exp`, `nbf` and `iat` are
-/// judged with it, and [`Verified::expires_at`] contains it, so that a token id is remembered for as long
-/// as the token would be taken.
-pub const LEEWAY_SECONDS: i64 = 60;
-
-/// Largest token that is looked at.
-pub const TOKEN_MAX_BYTES: usize = 16 * 1024;
+use super::source::{Connection, KeySource, checked_url};
+use super::token::Unverified;
 
 /// An issuer that the fleet definition declares, for one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +19,7 @@ pub struct Identity {
     pub issuer: String,
     /// Where its keys are. `None`: what `{issuer}/.well-known/openid-configuration` says.
     pub jwks_uri: Option<String>,
-    /// What `aud` has to name: `portcullis:<fleet>/<account>` unless the fleet says otherwise.
+    /// What `aud` has to be: `portcullis:<fleet>/<account>` unless the fleet says otherwise.
     pub audience: String,
 }
 
@@ -48,7 +44,21 @@ pub struct Verified {
 
 /// Verifies bearer tokens of the declared issuers. Shared by all requests; keeps the issuers' keys.
 pub struct Verifier {
-    _private: (),
+    client: reqwest::Client,
+    declared: RwLock<Arc<Declared>>,
+}
+
+/// What is declared at a time. Replaced as a whole.
+#[derive(Default)]
+struct Declared {
+    issuers: BTreeMap<String, Issuer>,
+}
+
+/// An issuer, with the identities that use it. They share its keys.
+struct Issuer {
+    keys: Arc<KeySource>,
+    /// Name and audience.
+    identities: Vec<(String, String)>,
 }
 
 impl Verifier {
@@ -57,8 +67,17 @@ impl Verifier {
     /// # Errors
     /// Every identity whose issuer or `jwks_uri` is no `https` URL (or `http` on loopback).
     pub fn new(identities: Vec<Identity>) -> Result<Self, Vec<Fault>> {
-        drop(identities);
-        Ok(Verifier { _private: () })
+        Self::with_connection(identities, &Connection::default())
+    }
+
+    /// For these issuers, reached in a way of the host's own.
+    ///
+    /// # Errors
+    /// As [`Verifier::new`], and `PC-0006` for a connection that is not understood.
+    pub fn with_connection(identities: Vec<Identity>, connection: &Connection) -> Result<Self, Vec<Fault>> {
+        let client = connection.client().map_err(|fault| vec![fault])?;
+        let declared = Declared::new(identities, &client, &Declared::default())?;
+        Ok(Verifier { client, declared: RwLock::new(Arc::new(declared)) })
     }
 
     /// Takes other issuers from now on (the fleet definition changed). Keys of issuers that stay are kept.
@@ -66,16 +85,107 @@ impl Verifier {
     /// # Errors
     /// As [`Verifier::new`]; the former ones stay in force then.
     pub fn replace(&self, identities: Vec<Identity>) -> Result<(), Vec<Fault>> {
-        drop(identities);
+        let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
+        *declared = Arc::new(Declared::new(identities, &self.client, &declared)?);
         Ok(())
     }
 
     /// Verifies a token at a time.
     ///
+    /// What can be judged without a key is judged first, so that a stranger's token costs no fetch.
+    ///
     /// # Errors
     /// The `PC-02xx` code that says what does not hold. The message never contains the token.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Fault> {
-        let _ = (token, now);
-        Err(Fault::internal("not there yet"))
+        let declared = Arc::clone(&self.declared.read().unwrap_or_else(PoisonError::into_inner));
+        let token = Unverified::parse(token)?;
+        let name = token.issuer()?.to_owned();
+        let issuer = declared.issuers.get(&name).ok_or_else(|| {
+            Fault::new(Code::TOKEN_WRONG_ISSUER, format!("the token's issuer {} is not declared", quoted(&name)))
+                .remedy("Send a token from an issuer that an `identity` block of the fleet definition names.")
+        })?;
+        let identities = issuer.fitting(token.audience()?)?;
+        let times = token.times(now)?;
+        let subject = token.subject()?.to_owned();
+        let token_id = token.id(&name)?;
+        issuer.keys.check(&token, now).await?;
+        Ok(Verified {
+            identities,
+            issuer: name,
+            subject,
+            claims: token.into_claims(),
+            token_id,
+            expires_at: times.expires_at,
+        })
     }
+}
+
+impl Issuer {
+    /// The identities whose audience this is.
+    fn fitting(&self, audience: &str) -> Result<BTreeSet<String>, Fault> {
+        let fitting: BTreeSet<String> =
+            self.identities.iter().filter(|(_, wanted)| wanted == audience).map(|(name, _)| name.clone()).collect();
+        if fitting.is_empty() {
+            let wanted: BTreeSet<&str> = self.identities.iter().map(|(_, wanted)| wanted.as_str()).collect();
+            let wanted: Vec<&str> = wanted.into_iter().collect();
+            return Err(Fault::new(
+                Code::TOKEN_WRONG_AUDIENCE,
+                format!("the token is for {}, this runner is `{}`", quoted(audience), wanted.join("` or `")),
+            )
+            .remedy("Ask for a token whose audience is this runner's; each account has its own."));
+        }
+        Ok(fitting)
+    }
+}
+
+impl Declared {
+    /// Checks identities; takes over the keys of issuers that were declared before in the same way.
+    fn new(identities: Vec<Identity>, client: &reqwest::Client, before: &Declared) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut declared = Declared::default();
+        for identity in identities {
+            let jwks_uri = match check(&identity) {
+                Ok(jwks_uri) => jwks_uri,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            let issuer = declared.issuers.entry(identity.issuer.clone()).or_insert_with(|| {
+                let kept = before
+                    .issuers
+                    .get(&identity.issuer)
+                    .filter(|known| known.keys.jwks_uri() == jwks_uri.as_ref())
+                    .map(|known| Arc::clone(&known.keys));
+                let keys = kept.unwrap_or_else(|| {
+                    Arc::new(KeySource::new(identity.issuer.clone(), jwks_uri.clone(), client.clone()))
+                });
+                Issuer { keys, identities: Vec::new() }
+            });
+            if issuer.keys.jwks_uri() != jwks_uri.as_ref() {
+                faults.push(wrong(&identity, "another identity with this issuer names other keys"));
+                continue;
+            }
+            issuer.identities.push((identity.name, identity.audience));
+        }
+        if faults.is_empty() { Ok(declared) } else { Err(faults) }
+    }
+}
+
+fn check(identity: &Identity) -> Result<Option<reqwest::Url>, Fault> {
+    checked_url(&identity.issuer)
+        .map_err(|why| wrong(identity, &format!("issuer {}: {why}", quoted(&identity.issuer))))?;
+    if identity.audience.is_empty() {
+        return Err(wrong(identity, "its audience is empty"));
+    }
+    identity
+        .jwks_uri
+        .as_deref()
+        .map(|text| checked_url(text).map_err(|why| wrong(identity, &format!("jwks_uri {}: {why}", quoted(text)))))
+        .transpose()
+}
+
+fn wrong(identity: &Identity, why: &str) -> Fault {
+    Fault::new(Code::FLEET_TYPE, format!("identity {}: {why}", quoted(&identity.name)))
+        .remedy("Give the issuer exactly as its tokens have it in `iss`: an `https` URL without query.")
 }

@@ -1,4 +1,5 @@
-//! The mirror with real git, an honest remote.
+//! The mirror with real git and an honest remote.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::fs;
 use std::sync::Arc;

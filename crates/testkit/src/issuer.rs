@@ -52,7 +52,7 @@ pub(crate) struct Keys {
     ed: Ed25519KeyPair,
 }
 
-#[allow(clippy::unwrap_used, reason = "a test's set-up fails loudly")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's set-up fails loudly")]
 impl Keys {
     pub(crate) fn generate(generation: u32) -> Self {
         Keys {

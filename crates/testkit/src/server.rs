@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -100,29 +101,35 @@ impl Drop for GitServer {
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let authorization = header("authorization");
-    shared.seen.lock().unwrap_or_else(PoisonError::into_inner).push(authorization.clone());
+    let (parts, body) = request.into_parts();
+    let authorization = header(&parts, "authorization");
+    shared
+        .seen
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Some(authorization.clone()).filter(|text| !text.is_empty()));
     let behaviour = shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match behaviour {
         Behaviour::Good => {}
         Behaviour::Redirect(to) => {
-            return (StatusCode::FOUND, [("location", format!("{to}{}", request.uri()))]).into_response();
+            return (StatusCode::FOUND, [("location", format!("{to}{}", parts.uri))]).into_response();
         }
         Behaviour::Hang => std::future::pending().await,
     }
-    if shared.authorization.is_some() && shared.authorization != authorization {
+    if shared.authorization.as_ref().is_some_and(|wanted| *wanted != authorization) {
         return (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"git\"")]).into_response();
     }
-    backend(&shared.root, request).await.unwrap_or_else(|error| {
+    backend(&shared.root, &parts, body).await.unwrap_or_else(|error| {
         (StatusCode::INTERNAL_SERVER_ERROR, format!("git http-backend: {error}\n")).into_response()
     })
 }
 
+fn header(parts: &Parts, name: &str) -> String {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
 /// Runs `git http-backend` as CGI (RFC 3875).
-async fn backend(root: &Path, request: Request) -> std::io::Result<Response> {
-    let header =
-        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+async fn backend(root: &Path, parts: &Parts, body: Body) -> std::io::Result<Response> {
     #[allow(clippy::disallowed_methods, reason = "the testkit starts programs")]
     let mut command = tokio::process::Command::new("git");
     command
@@ -131,16 +138,16 @@ async fn backend(root: &Path, request: Request) -> std::io::Result<Response> {
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("REQUEST_METHOD", request.method().as_str())
-        .env("PATH_INFO", request.uri().path())
-        .env("QUERY_STRING", request.uri().query().unwrap_or_default())
-        .env("CONTENT_TYPE", header("content-type"))
-        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
-        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env("REQUEST_METHOD", parts.method.as_str())
+        .env("PATH_INFO", parts.uri.path())
+        .env("QUERY_STRING", parts.uri.query().unwrap_or_default())
+        .env("CONTENT_TYPE", header(parts, "content-type"))
+        .env("HTTP_CONTENT_ENCODING", header(parts, "content-encoding"))
+        .env("GIT_PROTOCOL", header(parts, "git-protocol"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
-    let body = to_bytes(request.into_body(), BODY_MAX_BYTES).await.map_err(std::io::Error::other)?;
+    let body = to_bytes(body, BODY_MAX_BYTES).await.map_err(std::io::Error::other)?;
     let mut child = command.env("CONTENT_LENGTH", body.len().to_string()).spawn()?;
     let mut stdin = child.stdin.take();
     let feed = async move {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_model::{Code, Fault};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 
 use crate::cache::Cache;
 use crate::failure::{blocking, database};
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) logs: Logs,
     pub(crate) cache: Arc<Cache>,
     /// Holds the folder's lock while it is open.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<FolderLock>>,
 }
 
 impl Store {
@@ -54,8 +54,19 @@ impl Store {
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON");
         let failed = database("opening the database");
-        let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(&failed)?;
+        let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
+        // When the disk is full, SQLite rolls back by itself; the driver's own rollback then fails and it counts
+        // a transaction that is not there. Such a connection is replaced. (The pool's ping, before this, waits
+        // until a rollback that a dropped transaction has queued is done.)
+        let writer = pool()
+            .max_connections(1)
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(&failed)?;
         let mut connection = writer.acquire().await.map_err(&failed)?;
         schema::migrate(&mut connection).await?;
         drop(connection);
@@ -126,13 +137,13 @@ struct Folder {
     key: Key,
     logs: Logs,
     cache: Cache,
-    lock: File,
+    lock: FolderLock,
 }
 
 impl Folder {
     fn prepare(dir: &Path, key_file: &Path) -> Result<Self, Fault> {
         make_private_dir(dir)?;
-        let lock = lock_folder(dir)?;
+        let lock = FolderLock::take(dir)?;
         let database = dir.join("portcullis.db");
         let key = if key_file.try_exists().map_err(|error| Fault::io("the key file", &error))? {
             Key::load(key_file)?
@@ -167,17 +178,65 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Fault> {
         .map_err(|error| Fault::io(format!("making the folder {}", dir.display()), &error))
 }
 
-/// Locks the folder itself, not a file in it: a file could be removed "because it is stale" while its lock is
-/// held, and the next process would lock another one.
-fn lock_folder(dir: &Path) -> Result<File, Fault> {
-    let failed = |error: std::io::Error| Fault::io(format!("locking the folder {}", dir.display()), &error);
-    let folder = File::open(dir).map_err(failed)?;
-    match folder.try_lock() {
-        Ok(()) => Ok(folder),
-        Err(TryLockError::WouldBlock) => {
-            Err(Fault::new(Code::DATA_IN_USE, format!("another process uses the data folder {}", dir.display()))
-                .remedy("Stop the other runner, or give this one a data folder of its own."))
+/// The lock on the folder itself, not on a file in it: a file could be removed "because it is stale" while its
+/// lock is held, and the next process would lock another one.
+struct FolderLock(File);
+
+impl FolderLock {
+    fn take(dir: &Path) -> Result<Self, Fault> {
+        let failed = |error: std::io::Error| Fault::io(format!("locking the folder {}", dir.display()), &error);
+        let folder = File::open(dir).map_err(failed)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(FolderLock(folder)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Fault::new(Code::DATA_IN_USE, format!("another process uses the data folder {}", dir.display()))
+                    .remedy("Stop the other runner, or give this one a data folder of its own."))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started shares the open file until it runs its
+        // own program.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the data folder's lock is not let go yet");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_apart_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data"), &dir.path().join("key")).await.unwrap();
+        let unit = "dev/db".parse().unwrap();
+        let task = portcullis_model::TaskId::from_uuid(uuid::Uuid::from_u128(1));
+        let state = |serial: u32| {
+            // What does not compress, so that it needs pages.
+            let noise: String = (0..2000u32)
+                .map(|n| portcullis_model::Digest::of(&(n * 7 + serial).to_be_bytes()).to_string())
+                .collect();
+            format!(r#"{{"serial":{serial},"lineage":"l","noise":"{noise}"}}"#).into_bytes()
+        };
+        let at = jiff::Timestamp::default();
+        store.state_put(&unit, task, None, &state(1), at).await.unwrap();
+
+        // As a full disk does, SQLite answers SQLITE_FULL beyond this many pages.
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.0.writer).await.unwrap();
+        let limit = |pages: i64| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::raw_sql(limit(pages + 5)).execute(&store.0.writer).await.unwrap();
+        let fault = store.state_put(&unit, task, None, &state(2), at).await.unwrap_err();
+        assert_eq!(fault.code(), Code::DISK_FULL);
+        assert!(fault.remedy_text().is_some());
+        assert_eq!(store.state_get(&unit).await.unwrap().unwrap().bytes, state(1));
+
+        sqlx::raw_sql(limit(1 << 30)).execute(&store.0.writer).await.unwrap();
+        assert_eq!(store.state_put(&unit, task, None, &state(2), at).await.unwrap().version, 2);
     }
 }

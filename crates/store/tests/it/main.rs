@@ -1,0 +1,10 @@
+//! The store from outside, on real SQLite: one test binary.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod crash;
+mod damage;
+mod logs;
+mod records;
+mod sample;
+mod states;

@@ -32,7 +32,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 const HEADER_MAX_BYTES: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 /// How long calls under way may take to end when the door closes.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest path of a Unix socket on Linux (`sun_path`, with its final zero).
 const SOCKET_PATH_MAX_BYTES: usize = 107;
 
@@ -96,7 +96,7 @@ impl Door {
         &self.socket
     }
 
-    /// Closes the door: no new call, those under way are let end (at most five seconds), then nothing of this
+    /// Closes the door: no new call, those under way are let end (at most two seconds), then nothing of this
     /// task can reach a state any more. Gives what went through, in order.
     pub async fn close(mut self) -> Vec<Call> {
         self.stop.send_replace(true);

@@ -1,0 +1,7 @@
+//! The door from outside: over its socket, and with the real tool.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod memory;
+mod terraform;
+mod wire;

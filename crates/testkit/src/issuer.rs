@@ -63,6 +63,10 @@ impl Keys {
         }
     }
 
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// The `kid` of an algorithm's key.
     pub(crate) fn kid(&self, algorithm: Algorithm) -> String {
         format!("{}-{}", algorithm.as_str().to_ascii_lowercase(), self.generation)

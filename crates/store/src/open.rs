@@ -1,7 +1,7 @@
 //! [`Store`]: opening the data folder, one process at a time.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -143,6 +143,7 @@ struct Folder {
 impl Folder {
     fn prepare(dir: &Path, key_file: &Path) -> Result<Self, Fault> {
         make_private_dir(dir)?;
+        check_dir(dir)?;
         let lock = FolderLock::take(dir)?;
         let database = dir.join("portcullis.db");
         let key = if key_file.try_exists().map_err(|error| Fault::io("the key file", &error))? {
@@ -176,6 +177,17 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Fault> {
         .mode(0o700)
         .create(dir)
         .map_err(|error| Fault::io(format!("making the folder {}", dir.display()), &error))
+}
+
+/// A folder that was there already may be readable for others (what is in it is not), but whoever may write to
+/// it could put another database in its place. A group may: some volumes come that way.
+fn check_dir(dir: &Path) -> Result<(), Fault> {
+    let known = std::fs::metadata(dir).map_err(|error| Fault::io("the data folder", &error))?;
+    if known.mode() & 0o002 != 0 {
+        return Err(Fault::new(Code::STORE, format!("anybody may write to the data folder {}", dir.display()))
+            .remedy(format!("Run `chmod 700 {}`.", dir.display())));
+    }
+    Ok(())
 }
 
 /// The lock on the folder itself, not on a file in it: a file could be removed "because it is stale" while its

@@ -1,6 +1,7 @@
 //! What a damaged, foreign or shared data folder does: a fault that says so, never a wrong answer.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use portcullis_model::{Code, Digest};
 use portcullis_store::Store;
@@ -184,4 +185,15 @@ async fn a_damaged_item_of_the_cache_is_only_absent() {
     store.close().await;
     folder.open().await;
     assert!(!folder.data().join("cache").join("3.draft").exists());
+}
+
+#[tokio::test]
+async fn a_folder_that_anybody_may_write_to_is_refused() {
+    let folder = Folder::new();
+    fs::create_dir(folder.data()).unwrap();
+    fs::set_permissions(folder.data(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(refused(&folder).await, Code::STORE);
+    assert!(!folder.key().exists());
+    fs::set_permissions(folder.data(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder.open().await;
 }

@@ -7,4 +7,5 @@ mod damage;
 mod logs;
 mod records;
 mod sample;
+mod scale;
 mod states;

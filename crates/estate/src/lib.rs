@@ -10,8 +10,12 @@
 //! of the repository, reads no environment and no clock, and needs no checkout.
 
 mod affected;
+mod config;
 mod estate;
 mod graph;
+mod json;
+mod path;
+mod reader;
 mod resolved;
 mod settings;
 mod source;

@@ -1,0 +1,270 @@
+//! [`Frame`]: one configuration file in one role, answering names lazily.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use portcullis_hcl::hcl_edit::structure::{Attribute, Block, Structure};
+use portcullis_hcl::value::Entries;
+use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate};
+use portcullis_model::{Code, Fault};
+
+use super::dependency::Dependencies;
+use super::include::Include;
+use super::sections::{Config, Section};
+use super::session::Session;
+use super::{functions, include, schema};
+use crate::path;
+
+/// A file that takes part in an evaluation. The unit's own file and those read by `read_terragrunt_config`
+/// stand for themselves; an included file is evaluated in the place of the file that includes it: path
+/// functions and dependencies are the child's, `local` and relative paths of `file()` are its own.
+pub(crate) struct Frame<'s> {
+    pub(super) session: &'s Session<'s>,
+    pub(super) file: Arc<File>,
+    /// The path of the configuration that is being evaluated: for an included file, the child's.
+    pub(super) config_path: String,
+    /// For an included file: the frame that includes it.
+    pub(super) child: Weak<Frame<'s>>,
+    pub(super) included: bool,
+    locals: HashMap<String, (usize, usize)>,
+    memo: RefCell<HashMap<String, Memo>>,
+    includes: OnceCell<Vec<Include<'s>>>,
+    pub(super) dependencies: OnceCell<Dependencies>,
+    config: OnceCell<Config>,
+}
+
+enum Memo {
+    Evaluating,
+    Done(Result<Value, Fault>),
+}
+
+impl<'s> Frame<'s> {
+    /// The frame of a configuration that stands for itself.
+    ///
+    /// # Errors
+    /// All faults of the file's shape; `missing` when there is no such file.
+    pub(crate) fn open(
+        session: &'s Session<'s>,
+        config_path: &str,
+        missing: impl FnOnce() -> Fault,
+    ) -> Result<Rc<Self>, Vec<Fault>> {
+        let file = session.config_file(config_path, missing).map_err(|fault| vec![fault])?;
+        Frame::make(session, file, config_path, Weak::new(), false)
+    }
+
+    /// The frame of a file that `child` includes.
+    pub(super) fn open_included(child: &Rc<Self>, file: Arc<File>) -> Result<Rc<Self>, Vec<Fault>> {
+        Frame::make(child.session, file, &child.config_path, Rc::downgrade(child), true)
+    }
+
+    fn make(
+        session: &'s Session<'s>,
+        file: Arc<File>,
+        config_path: &str,
+        child: Weak<Frame<'s>>,
+        included: bool,
+    ) -> Result<Rc<Self>, Vec<Fault>> {
+        schema::check(&file)?;
+        let mut locals = HashMap::new();
+        for (outer, structure) in file.body().iter().enumerate() {
+            let Structure::Block(block) = structure else { continue };
+            if block.ident.as_str() == "locals" {
+                let names = block.body.iter().enumerate().filter_map(|(inner, structure)| {
+                    Some((structure.as_attribute()?.key.to_string(), (outer, inner)))
+                });
+                locals.extend(names);
+            }
+        }
+        Ok(Rc::new(Frame {
+            session,
+            file,
+            config_path: config_path.to_owned(),
+            child,
+            included,
+            locals,
+            memo: RefCell::default(),
+            includes: OnceCell::new(),
+            dependencies: OnceCell::new(),
+            config: OnceCell::new(),
+        }))
+    }
+
+    /// The folder of the configuration that is being evaluated; for an included file, the child's.
+    pub(super) fn dir(&self) -> &str {
+        path::parent(&self.config_path)
+    }
+
+    /// The folder of this file itself.
+    pub(super) fn file_dir(&self) -> &str {
+        path::parent(self.file.path())
+    }
+
+    /// The blocks of one kind.
+    pub(super) fn blocks<'f>(&'f self, kind: &'f str) -> impl Iterator<Item = &'f Block> {
+        self.file.body().iter().filter_map(Structure::as_block).filter(move |block| block.ident.as_str() == kind)
+    }
+
+    /// An attribute of the file.
+    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.file.body().get_attribute(name)
+    }
+
+    /// Evaluates an attribute.
+    pub(super) fn evaluate(self: &Rc<Self>, attribute: &Attribute) -> Result<Value, Fault> {
+        evaluate(&attribute.value, &self.file, &Names(self), &self.session.budget)
+    }
+
+    /// Evaluates all attributes of a block.
+    pub(super) fn section(self: &Rc<Self>, block: &Block) -> Result<Section, Fault> {
+        let label = block.labels.first().map_or("", |label| label.as_str());
+        let mut section = Section::new(label, Origin::of(&self.file, &block.ident));
+        for attribute in block.body.attributes() {
+            section.attributes.insert(attribute.key.as_str().into(), self.evaluate(attribute)?);
+        }
+        Ok(section)
+    }
+
+    /// The include blocks, each with its frame.
+    pub(super) fn includes(self: &Rc<Self>) -> Result<&[Include<'s>], Fault> {
+        if self.includes.get().is_none() {
+            let found = self.once("include", || include::find(self))?;
+            let _ = self.includes.set(found);
+        }
+        Ok(self.includes.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// The file's sections with its includes merged in.
+    pub(super) fn config(self: &Rc<Self>) -> Result<&Config, Fault> {
+        if self.config.get().is_none() {
+            let made = self.once("config", || Config::of(self))?;
+            let _ = self.config.set(made);
+        }
+        self.config.get().ok_or_else(|| Fault::internal("a configuration is lost"))
+    }
+
+    /// Does something that must not need itself.
+    pub(super) fn once<T>(&self, what: &str, make: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        let key = format!("({what})");
+        if self.memo.borrow_mut().insert(key.clone(), Memo::Evaluating).is_some() {
+            let origin = Origin::new(&self.file, 0..0);
+            return Err(origin.fault(Code::HCL_EVALUATION, format!("`{what}` refers to itself")));
+        }
+        let made = make();
+        self.memo.borrow_mut().remove(&key);
+        made
+    }
+
+    /// Evaluates every local, also those that nothing refers to: a fault in one is a fault of the file.
+    pub(super) fn check_locals(self: &Rc<Self>) -> Result<(), Fault> {
+        let mut names: Vec<(&String, &(usize, usize))> = self.locals.iter().collect();
+        names.sort_by_key(|(_, at)| **at);
+        names.into_iter().try_for_each(|(name, _)| self.local(name, &Origin::new(&self.file, 0..0)).map(drop))
+    }
+
+    /// All locals as one object.
+    pub(super) fn all_locals(self: &Rc<Self>, at: &Origin) -> Result<Value, Fault> {
+        let mut entries = Entries::new();
+        for name in self.locals.keys() {
+            entries.insert(name.as_str().into(), self.local(name, at)?);
+        }
+        Ok(Value::object(entries, at.clone()))
+    }
+
+    /// A local, evaluated once.
+    pub(super) fn local(self: &Rc<Self>, name: &str, at: &Origin) -> Result<Value, Fault> {
+        let Some(attribute) = self.local_attribute(name) else {
+            let mut names: Vec<&str> = self.locals.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            let fault = at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no local `{name}` in this file"));
+            return Err(if names.is_empty() {
+                fault.remedy("Locals of an included file are reached as `include.NAME.locals`.")
+            } else {
+                fault.remedy(format!("The locals of {} are: {}.", self.file.path(), names.join(", ")))
+            });
+        };
+        self.memoized(name, || self.evaluate(attribute)).unwrap_or_else(|| {
+            Err(at
+                .fault(Code::LOCALS_CYCLE, format!("local `{name}` refers to itself"))
+                .remedy("Break the circle of locals."))
+        })
+    }
+
+    /// Evaluates something once and keeps it, also when it is a fault. `None`: it needs itself.
+    pub(super) fn memoized(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> Result<Value, Fault>,
+    ) -> Option<Result<Value, Fault>> {
+        match self.memo.borrow().get(key) {
+            Some(Memo::Done(value)) => return Some(value.clone()),
+            Some(Memo::Evaluating) => return None,
+            None => {}
+        }
+        self.memo.borrow_mut().insert(key.to_owned(), Memo::Evaluating);
+        let value = make();
+        self.memo.borrow_mut().insert(key.to_owned(), Memo::Done(value.clone()));
+        Some(value)
+    }
+
+    fn local_attribute(&self, name: &str) -> Option<&Attribute> {
+        let (outer, inner) = *self.locals.get(name)?;
+        self.file.body().get(outer)?.as_block()?.body.get(inner)?.as_attribute()
+    }
+
+    /// A feature flag's default; there is no command line to set another.
+    fn feature(self: &Rc<Self>, name: &str) -> Result<Option<Value>, Fault> {
+        let own = self.blocks("feature").find(|block| block.labels.first().is_some_and(|label| label.as_str() == name));
+        if let Some(default) = own.and_then(|block| block.body.get_attribute("default")) {
+            return self.evaluate(default).map(Some);
+        }
+        for include in self.includes()?.iter().rev() {
+            if let Some(value) = include.frame.feature(name)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A frame as the evaluator sees it.
+pub(super) struct Names<'f, 's>(pub(super) &'f Rc<Frame<'s>>);
+
+impl Scope for Names<'_, '_> {
+    fn resolve(
+        &self,
+        root: &str,
+        steps: &[&str],
+        at: &Origin,
+        _: &Budget,
+    ) -> Result<Option<(Value, usize)>, Fault> {
+        let frame = self.0;
+        match (root, steps) {
+            ("local", []) => frame.all_locals(at).map(|value| Some((value, 0))),
+            ("local", [name, ..]) => frame.local(name, at).map(|value| Some((value, 1))),
+            ("include", steps) => include::resolve(frame, steps, at),
+            ("dependency", steps) => super::dependency::resolve(frame, steps, at),
+            ("feature", [name, "value", ..]) => match frame.feature(name)? {
+                Some(value) => Ok(Some((value, 2))),
+                None => Err(at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no feature `{name}`"))),
+            },
+            ("values" | "unit" | "stack", _) => Err(at
+                .fault(Code::HCL_UNSUPPORTED, format!("`{root}` belongs to stacks, which are not supported yet"))
+                .remedy("Use the `terragrunt` driver for this unit.")),
+            _ => Ok(None),
+        }
+    }
+
+    fn call(&self, name: &str, args: &[Value], at: &Origin, _: &Budget) -> Result<Option<Value>, Fault> {
+        functions::call(self.0, name, args, at)
+    }
+
+    fn function_names(&self) -> Vec<&str> {
+        functions::NAMES.to_vec()
+    }
+
+    fn variable_names(&self) -> Vec<&str> {
+        vec!["local", "include", "dependency", "feature"]
+    }
+}

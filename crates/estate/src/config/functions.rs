@@ -1,0 +1,337 @@
+//! Terragrunt's functions. None of them runs anything: what would have to be run is an unknown, and is noted
+//! as inexact. Semantics: Terragrunt's reference of functions and `pkg/config/config_helpers.go`.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use portcullis_hcl::{Origin, Value};
+use portcullis_model::{Code, Fault};
+
+use super::frame::Frame;
+use super::include::first;
+use super::session::{inexact, unsupported_file};
+use super::{files, merge};
+use crate::path;
+
+/// Every function that is answered here.
+pub(super) const NAMES: &[&str] = &[
+    "abspath",
+    "deep_merge",
+    "file",
+    "filebase64",
+    "filebase64sha256",
+    "filebase64sha512",
+    "fileexists",
+    "filemd5",
+    "fileset",
+    "filesha1",
+    "filesha256",
+    "filesha512",
+    "find_in_parent_folders",
+    "get_aws_account_alias",
+    "get_aws_account_id",
+    "get_aws_caller_identity_arn",
+    "get_aws_caller_identity_user_id",
+    "get_env",
+    "get_original_terragrunt_dir",
+    "get_parent_terragrunt_dir",
+    "get_path_from_repo_root",
+    "get_path_to_repo_root",
+    "get_platform",
+    "get_repo_root",
+    "get_terraform_cli_args",
+    "get_terraform_command",
+    "get_terraform_commands_that_need_input",
+    "get_terraform_commands_that_need_locking",
+    "get_terraform_commands_that_need_parallelism",
+    "get_terraform_commands_that_need_vars",
+    "get_terragrunt_dir",
+    "get_terragrunt_source_cli_flag",
+    "get_working_dir",
+    "mark_as_read",
+    "path_relative_from_include",
+    "path_relative_to_include",
+    "pathexpand",
+    "read_terragrunt_config",
+    "read_tfvars_file",
+    "run_cmd",
+    "sops_decrypt_file",
+    "templatefile",
+];
+
+/// Terragrunt's functions that are not understood yet: refused by name.
+const LATER: [&str; 3] = ["constraint_check", "get_default_retryable_errors", "mark_glob_as_read"];
+
+/// Calls a function. `None`: it is none of Terragrunt's.
+pub(super) fn call(frame: &Rc<Frame<'_>>, name: &str, args: &[Value], at: &Origin) -> Result<Option<Value>, Fault> {
+    if LATER.contains(&name) {
+        return Err(at
+            .fault(Code::HCL_UNSUPPORTED, format!("function `{name}` is not supported yet"))
+            .remedy("Use the `terragrunt` driver for this unit."));
+    }
+    if !NAMES.contains(&name) {
+        return Ok(None);
+    }
+    let call = Call { frame, name, args, at };
+    let value = call.answer()?;
+    // What a sensitive argument led to is sensitive.
+    let sensitive = args.iter().any(Value::is_sensitive_deep);
+    Ok(Some(value.mark(sensitive)))
+}
+
+/// A call of a function.
+pub(super) struct Call<'c, 's> {
+    pub(super) frame: &'c Rc<Frame<'s>>,
+    pub(super) name: &'c str,
+    pub(super) args: &'c [Value],
+    pub(super) at: &'c Origin,
+}
+
+impl Call<'_, '_> {
+    fn answer(&self) -> Result<Value, Fault> {
+        match self.name {
+            "deep_merge" => return self.deep_merge(),
+            "read_terragrunt_config" => return self.read_terragrunt_config(),
+            "templatefile" => return files::templatefile(self),
+            "run_cmd" | "sops_decrypt_file" | "get_aws_account_alias" | "get_aws_caller_identity_arn"
+            | "get_aws_caller_identity_user_id" | "get_terraform_cli_args" | "get_working_dir" => return self.run(),
+            _ => {}
+        }
+        if self.args.iter().any(|arg| !arg.is_known_deep()) {
+            return Ok(Value::derived(self.name, self.args, self.at.clone()));
+        }
+        let session = self.frame.session;
+        match self.name {
+            "find_in_parent_folders" => self.find_in_parent_folders(),
+            "path_relative_to_include" | "path_relative_from_include" | "get_parent_terragrunt_dir" => {
+                self.include_path()
+            }
+            "get_env" => self.get_env(),
+            "get_aws_account_id" => {
+                self.arity(0, 0)?;
+                match &session.settings.account {
+                    Some(account) => Ok(self.text(&account.id)),
+                    None => self.run(),
+                }
+            }
+            "get_platform" => self.constant("linux"),
+            "get_repo_root" => self.constant(path::ROOT),
+            "get_path_from_repo_root" => self.constant(self.frame.dir()),
+            "get_path_to_repo_root" => self.constant(&path::relative(self.frame.dir(), ".")),
+            "get_terragrunt_dir" => self.constant(&path::absolute(self.frame.dir())),
+            "get_original_terragrunt_dir" => self.constant(&path::absolute(&session.unit_dir)),
+            "get_terraform_command" => self.constant(session.command),
+            "get_terragrunt_source_cli_flag" => self.constant(""),
+            "get_terraform_commands_that_need_vars" => {
+                self.commands(&["apply", "console", "destroy", "import", "plan", "push", "refresh"])
+            }
+            "get_terraform_commands_that_need_locking" => {
+                self.commands(&["apply", "destroy", "import", "plan", "refresh", "taint", "untaint"])
+            }
+            "get_terraform_commands_that_need_input" => self.commands(&["apply", "import", "init", "plan", "refresh"]),
+            "get_terraform_commands_that_need_parallelism" => self.commands(&["apply", "plan", "destroy"]),
+            _ => files::call(self),
+        }
+    }
+
+    /// A string with the call's place.
+    pub(super) fn text(&self, text: &str) -> Value {
+        Value::string(text, self.at.clone())
+    }
+
+    /// A fault at the call.
+    pub(super) fn fault(&self, code: Code, message: impl Into<String>) -> Fault {
+        self.at.fault(code, message)
+    }
+
+    /// Checks the number of arguments.
+    pub(super) fn arity(&self, least: usize, most: usize) -> Result<(), Fault> {
+        if (least..=most).contains(&self.args.len()) {
+            return Ok(());
+        }
+        let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let message = format!("`{}` takes {wanted} arguments, not {}", self.name, self.args.len());
+        Err(self.fault(Code::HCL_EVALUATION, message))
+    }
+
+    /// An argument as a string.
+    pub(super) fn arg(&self, index: usize) -> Result<Arc<str>, Fault> {
+        match self.args.get(index) {
+            Some(value) => {
+                value.want_string(&format!("argument {} of `{}`", index + 1, self.name)).map_err(|f| f.at(self.at.place()))
+            }
+            None => Err(self.fault(Code::HCL_EVALUATION, format!("`{}` needs argument {}", self.name, index + 1))),
+        }
+    }
+
+    fn constant(&self, text: &str) -> Result<Value, Fault> {
+        self.arity(0, 0)?;
+        Ok(self.text(text))
+    }
+
+    fn commands(&self, commands: &[&str]) -> Result<Value, Fault> {
+        self.arity(0, 0)?;
+        Ok(Value::list(commands.iter().map(|command| self.text(command)).collect(), self.at.clone()))
+    }
+
+    /// What would have to be run: an unknown, told apart by function and arguments.
+    fn run(&self) -> Result<Value, Fault> {
+        let what = format!("`{}`", self.name);
+        self.frame.session.note_inexact(inexact(&what, self.at));
+        if self.name == "sops_decrypt_file"
+            && let Some(path) = self.args.first().and_then(Value::as_str)
+        {
+            let path = path::resolve(self.frame.dir(), path).map_err(|fault| fault.at(self.at.place()))?;
+            // The text decides, though only encrypted: a change of it is a change of the input.
+            let digest = match self.frame.session.reader.bytes(&path)? {
+                Some(bytes) => portcullis_model::Digest::of(&bytes).to_string(),
+                None => return Err(self.fault(Code::FILE_MISSING, format!("{path} does not exist"))),
+            };
+            self.frame.session.note_read(&path);
+            return Ok(Value::derived("sops_decrypt_file", &[self.text(&path), self.text(&digest)], self.at.clone())
+                .mark(true));
+        }
+        Ok(Value::derived(self.name, self.args, self.at.clone()))
+    }
+
+    fn deep_merge(&self) -> Result<Value, Fault> {
+        let mut merged = Value::object(portcullis_hcl::value::Entries::new(), self.at.clone());
+        for arg in self.args.iter().filter(|arg| !arg.is_null()) {
+            if !arg.is_unknown() {
+                arg.want_map("each argument of `deep_merge`")?;
+            }
+            merged = merge::deep_merge(&merged, arg)?;
+        }
+        Ok(merged)
+    }
+
+    fn get_env(&self) -> Result<Value, Fault> {
+        self.arity(1, 2)?;
+        let name = self.arg(0)?;
+        if name.is_empty() {
+            return Err(self.fault(Code::HCL_EVALUATION, "the name of the environment variable is empty"));
+        }
+        match (self.frame.session.settings.env.get(&*name), self.args.len()) {
+            (Some(value), _) => Ok(self.text(value)),
+            (None, 2) => Ok(self.text(&self.arg(1)?)),
+            (None, _) => Err(self
+                .fault(Code::HCL_EVALUATION, format!("environment variable {} is not set", path::quoted(&name)))
+                .remedy("Set it in the account's `env`, or give `get_env` a default. The runner's own environment is never read.")),
+        }
+    }
+
+    /// Looks in the parents of the configuration's folder, not in the folder itself.
+    fn find_in_parent_folders(&self) -> Result<Value, Fault> {
+        self.arity(0, 2)?;
+        let wanted = if self.args.is_empty() { super::CONFIG_FILE.into() } else { self.arg(0)? };
+        let reader = self.frame.session.reader;
+        let mut folder = self.frame.dir();
+        while folder != "." {
+            folder = path::parent(folder);
+            let candidate = path::resolve(folder, &wanted).map_err(|fault| fault.at(self.at.place()))?;
+            if reader.exists(&candidate).map_err(|fault| fault.at(self.at.place()))? {
+                return Ok(self.text(&path::absolute(&candidate)));
+            }
+        }
+        if self.args.len() == 2 {
+            return Ok(self.text(&self.arg(1)?));
+        }
+        let message = format!("{} is in no parent folder of {}", path::quoted(&wanted), self.frame.dir());
+        Err(self.fault(Code::FILE_MISSING, message).remedy("Correct the name, or give a fallback as second argument."))
+    }
+
+    /// The included file that a path function is about: in an included file itself; else the one that is
+    /// named, or the only one.
+    fn included_dir(&self) -> Result<Option<String>, Fault> {
+        self.arity(0, 1)?;
+        if self.frame.included {
+            return Ok(Some(self.frame.file_dir().to_owned()));
+        }
+        let includes = self.frame.includes()?;
+        let chosen = match (includes, self.args.len()) {
+            ([], _) => return Ok(None),
+            ([only], _) => Some(only),
+            (_, 0) => {
+                return Err(self
+                    .fault(Code::HCL_EVALUATION, format!("`{}` needs the name of an include here", self.name))
+                    .remedy("There are several includes; name one."));
+            }
+            _ => {
+                let name = self.arg(0)?;
+                includes.iter().find(|include| include.name == *name)
+            }
+        };
+        match chosen {
+            Some(include) => Ok(Some(path::parent(&include.path).to_owned())),
+            None => Err(self.fault(Code::HCL_UNKNOWN_VARIABLE, "there is no include of that name")),
+        }
+    }
+
+    fn include_path(&self) -> Result<Value, Fault> {
+        let here = self.frame.dir();
+        let there = self.included_dir()?;
+        let there = there.as_deref().unwrap_or(here);
+        Ok(match self.name {
+            "path_relative_to_include" => self.text(&path::relative(there, here)),
+            "path_relative_from_include" => self.text(&path::relative(here, there)),
+            _ => self.text(&path::absolute(there)),
+        })
+    }
+
+    /// The whole configuration of another file, evaluated for itself; its own folder is where it is.
+    fn read_terragrunt_config(&self) -> Result<Value, Fault> {
+        self.arity(1, 2)?;
+        if self.args.first().is_some_and(|arg| !arg.is_known_deep()) {
+            return Ok(Value::derived(self.name, self.args, self.at.clone()));
+        }
+        let session = self.frame.session;
+        let place = |fault: Fault| fault.at(self.at.place());
+        let named = path::resolve(self.frame.dir(), &self.arg(0)?).map_err(place)?;
+        let target = session.config_path(&named).map_err(place)?;
+        if !session.reader.exists(&target).map_err(place)? {
+            return match self.args.get(1) {
+                Some(default) => Ok(default.clone()),
+                None => Err(self
+                    .fault(Code::FILE_MISSING, format!("{target} does not exist"))
+                    .remedy("Correct the path, or give a default as second argument.")),
+            };
+        }
+        if target.ends_with(".json") || target.ends_with(".stack.hcl") || target.ends_with(".values.hcl") {
+            return Err(unsupported_file(&target));
+        }
+        if let Some(value) = session.configs.borrow().get(&target) {
+            return Ok(value.clone().with_origin(self.at.clone()));
+        }
+        self.enter(&target)?;
+        let value = Frame::open(session, &target, || self.fault(Code::FILE_MISSING, format!("{target} does not exist")))
+            .map_err(first)
+            .and_then(|frame| {
+                frame.check_locals()?;
+                frame.config()?.whole(&frame, self.at)
+            });
+        session.reading.borrow_mut().pop();
+        let value = value.map_err(|fault| fault.note(format!("{target} is read at {}", self.at.place())))?;
+        session.configs.borrow_mut().insert(target, value.clone());
+        Ok(value)
+    }
+
+    fn enter(&self, target: &str) -> Result<(), Fault> {
+        let session = self.frame.session;
+        let mut reading = session.reading.borrow_mut();
+        if reading.iter().any(|path| path == target) {
+            let chain: Vec<&str> =
+                reading.iter().map(String::as_str).skip_while(|path| *path != target).chain([target]).collect();
+            return Err(self
+                .fault(Code::INCLUDE_CYCLE, format!("configurations read each other: {}", chain.join(" → ")))
+                .remedy("Move what is shared to a file of its own."));
+        }
+        if reading.len() >= session.settings.limits.depth {
+            return Err(self.fault(
+                Code::HCL_TOO_LARGE,
+                format!("configurations read each other more than {} levels deep", session.settings.limits.depth),
+            ));
+        }
+        reading.push(target.to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Include blocks: finding the files, and what `include.…` gives.
+//!
+//! An include's `path` is relative to the file that includes. An included file may not include another:
+//! Terragrunt has one level. `include.NAME` gives what is exposed, one part at a time, so that a unit may
+//! use a local of a file whose inputs cannot be evaluated yet.
+
+use std::rc::Rc;
+
+use portcullis_hcl::hcl_edit::structure::Block;
+use portcullis_hcl::{Origin, Value};
+use portcullis_model::{Code, Fault};
+
+use super::frame::Frame;
+use super::sections;
+use crate::path;
+
+/// How an included file's configuration goes into the file that includes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strategy {
+    /// Not at all.
+    None,
+    /// Attribute by attribute; the child's win.
+    Shallow,
+    /// Into maps; lists are appended.
+    Deep,
+}
+
+/// An include block.
+pub(super) struct Include<'s> {
+    /// The label; empty for a block without one.
+    pub(super) name: String,
+    /// The included file.
+    pub(super) path: String,
+    pub(super) strategy: Strategy,
+    expose: bool,
+    pub(super) frame: Rc<Frame<'s>>,
+}
+
+/// The include blocks of a file, in the order of the text.
+pub(super) fn find<'s>(frame: &Rc<Frame<'s>>) -> Result<Vec<Include<'s>>, Fault> {
+    if frame.included {
+        return Ok(Vec::new());
+    }
+    frame.blocks("include").map(|block| open(frame, block)).collect()
+}
+
+fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> {
+    let section = frame.section(block)?;
+    let value = section.get("path").ok_or_else(|| section.origin.fault(Code::HCL_TYPE, "`include` needs `path`"))?;
+    let text = value.want_string("`path` of an include")?;
+    let target = path::resolve(frame.dir(), &text).map_err(|fault| fault.at(value.origin().place()))?;
+    if target == frame.config_path {
+        return Err(value.fault(Code::INCLUDE_CYCLE, format!("{target} includes itself")).remedy("Remove the include."));
+    }
+    let strategy = match section.get("merge_strategy").filter(|value| !value.is_null()) {
+        None => Strategy::Shallow,
+        Some(value) => match &*value.want_string("`merge_strategy`")? {
+            "no_merge" => Strategy::None,
+            "shallow" => Strategy::Shallow,
+            "deep" => Strategy::Deep,
+            other => {
+                return Err(value
+                    .fault(Code::HCL_TYPE, format!("{} is no merge strategy", path::quoted(other)))
+                    .remedy("Use `no_merge`, `shallow` or `deep`."));
+            }
+        },
+    };
+    let expose = match section.get("expose").filter(|value| !value.is_null()) {
+        None => false,
+        Some(value) => value.want_bool("`expose`")?,
+    };
+    let file = frame
+        .session
+        .config_file(&target, || {
+            value
+                .fault(Code::INCLUDE_MISSING, format!("the included file {target} does not exist"))
+                .remedy("Correct the path; it is relative to the file that includes.")
+        })
+        .map_err(|fault| fault.at(value.origin().place()))?;
+    let inner = Frame::open_included(frame, file).map_err(first)?;
+    refuse_nested(frame, &inner)?;
+    let name = section.label.clone();
+    Ok(Include { name, path: target, strategy, expose, frame: inner })
+}
+
+/// One of several faults stands for all where only one can be passed on.
+pub(super) fn first(faults: Vec<Fault>) -> Fault {
+    let mut faults = faults.into_iter();
+    let first = faults.next().unwrap_or_else(|| Fault::internal("no fault"));
+    faults.fold(first, |first, other| first.note(other.to_string()))
+}
+
+fn refuse_nested<'s>(frame: &Rc<Frame<'s>>, inner: &Rc<Frame<'s>>) -> Result<(), Fault> {
+    let Some(block) = inner.blocks("include").next() else { return Ok(()) };
+    let origin = Origin::of(&inner.file, block);
+    let target = match block.body.get_attribute("path") {
+        Some(attribute) => inner.evaluate(attribute)?.want_string("`path` of an include")?,
+        None => "".into(),
+    };
+    // An included file's paths are taken from the unit's folder; a cycle is named for either reading.
+    let cyclic = [frame.dir(), inner.file_dir()].into_iter().any(|base| {
+        path::resolve(base, &target).is_ok_and(|path| path == frame.config_path || path == inner.file.path())
+    });
+    if cyclic {
+        let message = format!("{} and {} include each other", frame.config_path, inner.file.path());
+        return Err(origin.fault(Code::INCLUDE_CYCLE, message).remedy("Remove one of the includes."));
+    }
+    Err(origin
+        .fault(Code::HCL_UNSUPPORTED, format!("{} is included and includes another file", inner.file.path()))
+        .note(format!("it is included by {}", frame.config_path))
+        .remedy("Terragrunt has one level of includes. Include both files from the unit."))
+}
+
+/// Answers `include.…`. A single include without a label is exposed as `include` itself.
+pub(super) fn resolve(
+    frame: &Rc<Frame<'_>>,
+    steps: &[&str],
+    at: &Origin,
+) -> Result<Option<(Value, usize)>, Fault> {
+    let includes = frame.includes()?;
+    if let [only] = includes
+        && only.name.is_empty()
+    {
+        return exposed(only, steps, at).map(|(value, used)| Some((value, used)));
+    }
+    let Some((name, rest)) = steps.split_first() else {
+        let mut entries = portcullis_hcl::value::Entries::new();
+        for include in includes.iter().filter(|include| include.expose) {
+            entries.insert(include.name.as_str().into(), exposed(include, &[], at)?.0);
+        }
+        return Ok(Some((Value::object(entries, at.clone()), 0)));
+    };
+    match includes.iter().find(|include| include.name == *name) {
+        Some(include) => exposed(include, rest, at).map(|(value, used)| Some((value, used + 1))),
+        None => {
+            let names: Vec<&str> = includes.iter().map(|include| include.name.as_str()).collect();
+            let fault = at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no include `{name}` in this file"));
+            Err(if names.is_empty() { fault } else { fault.remedy(format!("The includes are: {}.", names.join(", "))) })
+        }
+    }
+}
+
+fn exposed(include: &Include<'_>, steps: &[&str], at: &Origin) -> Result<(Value, usize), Fault> {
+    if !include.expose {
+        return Err(at
+            .fault(Code::HCL_UNKNOWN_VARIABLE, format!("include `{}` is not exposed", include.name))
+            .remedy("Set `expose = true` in the include block."));
+    }
+    match steps {
+        ["locals", name, ..] => include.frame.local(name, at).map(|value| (value, 2)),
+        ["locals"] => include.frame.all_locals(at).map(|value| (value, 1)),
+        [part, ..] => sections::exposed_part(&include.frame, part, at).map(|value| (value, 1)),
+        [] => sections::exposed_whole(&include.frame, at).map(|value| (value, 0)),
+    }
+}

@@ -1,0 +1,38 @@
+//! Terragrunt configuration: from files to a unit's effective configuration.
+//!
+//! A [`Session`] evaluates one unit once. Each file that takes part is a [`Frame`]: the unit's own, one for
+//! each included file, one for each file that is read by `read_terragrunt_config`. A frame answers names and
+//! functions lazily, so that only what is referred to is evaluated. Blocks become [`Section`]s, a file's
+//! sections a [`Config`]; includes are merged on that level, before anything has a Rust type.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `schema` | which blocks and attributes there are |
+//! | `session` | what all frames of one evaluation share |
+//! | `frame` | one file: its names, lazily |
+//! | `include` | include blocks, and what they expose |
+//! | `dependency` | dependency blocks, their outputs and mocks |
+//! | `functions` | Terragrunt's functions; `files` those that read files |
+//! | `sections` | blocks and attributes as values, and as other configuration sees them |
+//! | `merge` | includes merged into the file that includes them |
+//!
+//! Rules taken from Terragrunt (its reference of blocks, attributes and functions, and `pkg/config`) are
+//! stated where they are applied.
+
+mod dependency;
+mod files;
+mod frame;
+mod functions;
+mod include;
+mod merge;
+mod schema;
+mod sections;
+mod session;
+
+pub(crate) use dependency::DependencyBlock;
+pub(crate) use frame::Frame;
+pub(crate) use sections::{Config, Section};
+pub(crate) use session::{OutputsMode, Session};
+
+/// The file that makes a folder a unit.
+pub(crate) const CONFIG_FILE: &str = "terragrunt.hcl";

@@ -1,0 +1,173 @@
+//! [`Session`]: what all frames of one unit's evaluation share: reader, budget, what was read, what would
+//! need running to be known.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_hcl::{Budget, File, Origin, Value};
+use portcullis_model::{Code, Fault, Place, UnitPath};
+
+use super::sections::Section;
+use crate::estate::Outputs;
+use crate::path;
+use crate::reader::Reader;
+use crate::settings::Settings;
+
+/// What the outputs of dependencies are in an evaluation.
+#[derive(Clone, Copy)]
+pub(crate) enum OutputsMode<'a> {
+    /// Each output is unknown, and named after its dependency.
+    Unknown,
+    /// As the dependencies' states have them.
+    Real(Outputs<'a>),
+}
+
+/// One evaluation of one unit.
+pub(crate) struct Session<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) settings: &'a Settings,
+    /// The tool's command that the evaluation is for.
+    pub(crate) command: &'a str,
+    pub(crate) outputs: OutputsMode<'a>,
+    /// The folder of the unit's own configuration.
+    pub(crate) unit_dir: String,
+    pub(crate) budget: Budget,
+    reads: RefCell<BTreeSet<String>>,
+    inexact: RefCell<Vec<Fault>>,
+    /// Files that are being read by `read_terragrunt_config`, outermost first.
+    pub(super) reading: RefCell<Vec<String>>,
+    /// Configurations that were read, by path.
+    pub(super) configs: RefCell<BTreeMap<String, Value>>,
+    pub(super) used: RefCell<BTreeMap<UnitPath, UsedOutputs>>,
+    /// Dependencies of configurations that were read, as far as their outputs are used.
+    further: RefCell<BTreeMap<UnitPath, (String, Place)>>,
+}
+
+/// What an evaluation took from a dependency.
+#[derive(Debug, Default)]
+pub(crate) struct UsedOutputs {
+    /// The outputs that were looked at, as they went in.
+    pub(crate) values: serde_json::Map<String, serde_json::Value>,
+    /// Those of them that came from `mock_outputs`.
+    pub(crate) mocked: BTreeSet<String>,
+    /// The unit's real outputs, if it has any.
+    pub(crate) real: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(
+        reader: &'a Reader,
+        settings: &'a Settings,
+        unit: &UnitPath,
+        command: &'a str,
+        outputs: OutputsMode<'a>,
+    ) -> Self {
+        Session {
+            reader,
+            settings,
+            command,
+            outputs,
+            unit_dir: unit.as_str().to_owned(),
+            budget: Budget::new(&settings.limits.hcl),
+            reads: RefCell::default(),
+            inexact: RefCell::default(),
+            // Whoever reads the unit's own file while it is evaluated goes in a circle.
+            reading: RefCell::new(vec![path::child(unit.as_str(), super::CONFIG_FILE)]),
+            configs: RefCell::default(),
+            used: RefCell::default(),
+            further: RefCell::default(),
+        }
+    }
+
+    /// Notes that a file decides something.
+    pub(crate) fn note_read(&self, path: &str) {
+        self.reads.borrow_mut().insert(path.to_owned());
+    }
+
+    /// Every file that was read, sorted.
+    pub(crate) fn reads(&self) -> Vec<String> {
+        self.reads.borrow().iter().cloned().collect()
+    }
+
+    /// Notes that something is not known without running it, once for each place.
+    pub(crate) fn note_inexact(&self, fault: Fault) {
+        let mut inexact = self.inexact.borrow_mut();
+        if !inexact.contains(&fault) {
+            inexact.push(fault);
+        }
+    }
+
+    /// What is not known without running something.
+    pub(crate) fn inexact(&self) -> Vec<Fault> {
+        self.inexact.borrow().clone()
+    }
+
+    /// What was taken from dependencies.
+    pub(crate) fn into_used(self) -> BTreeMap<UnitPath, UsedOutputs> {
+        self.used.into_inner()
+    }
+
+    /// The unit's own configuration file.
+    pub(crate) fn unit_config(&self) -> String {
+        path::child(&self.unit_dir, super::CONFIG_FILE)
+    }
+
+    /// Notes that outputs are used of a dependency that another configuration declares.
+    pub(super) fn note_dependency(&self, target: &UnitPath, section: &Section) {
+        let named = || (section.label.clone(), section.place());
+        self.further.borrow_mut().entry(target.clone()).or_insert_with(named);
+    }
+
+    /// Dependencies of configurations that were read, with name and place, as far as their outputs are used.
+    pub(crate) fn further(&self) -> BTreeMap<UnitPath, (String, Place)> {
+        self.further.borrow().clone()
+    }
+
+    /// Takes note of unknown values that are not outputs of dependencies: they make the unit inexact.
+    pub(crate) fn note_unknowns(&self, value: &Value) {
+        for unknown in value.unknowns() {
+            if !super::dependency::is_output(unknown.reason()) {
+                self.note_inexact(inexact(unknown.reason(), unknown.origin()));
+            }
+        }
+    }
+
+    /// A parsed configuration file that must exist.
+    pub(super) fn config_file(&self, path: &str, missing: impl FnOnce() -> Fault) -> Result<Arc<File>, Fault> {
+        match self.reader.hcl(path)? {
+            Some(file) => {
+                self.note_read(path);
+                Ok(file)
+            }
+            None => Err(missing()),
+        }
+    }
+
+    /// The repository path of a folder's configuration file, or of the file itself.
+    pub(super) fn config_path(&self, path: &str) -> Result<String, Fault> {
+        if !self.reader.is_dir(path)? {
+            return Ok(path.to_owned());
+        }
+        for other in ["terragrunt.hcl.json", "terragrunt.stack.hcl"] {
+            let other = path::child(path, other);
+            if self.reader.exists(&other)? {
+                return Err(unsupported_file(&other));
+            }
+        }
+        Ok(path::child(path, super::CONFIG_FILE))
+    }
+}
+
+/// Files of Terragrunt that are not understood yet are refused by name.
+pub(crate) fn unsupported_file(path: &str) -> Fault {
+    Fault::new(Code::HCL_UNSUPPORTED, format!("{} is not supported yet", path::name(path)))
+        .at(Place::file(path))
+        .remedy("Use the `terragrunt` driver for this account, or write units as `terragrunt.hcl`.")
+}
+
+/// `PC-0418` for something that would have to be run.
+pub(super) fn inexact(what: &str, at: &Origin) -> Fault {
+    at.fault(Code::INEXACT, format!("not known without running something: {what}"))
+        .remedy("Replace it by something that can be read from files, or use the `terragrunt` driver.")
+}

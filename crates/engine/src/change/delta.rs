@@ -27,9 +27,9 @@ pub struct ResourceDelta {
     /// The address that it had (`moved`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_address: Option<String>,
-    /// The id that it is imported by. `Some("")` when the id is not known yet.
+    /// What it is imported by: the tool's `importing` object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub import: Option<String>,
+    pub import: Option<Value>,
     /// What is done.
     pub action: Action,
     /// The new value without what is not known yet; null when there is none afterwards.

@@ -31,10 +31,12 @@ pub(crate) fn prepare(settings: &MirrorSettings) -> Result<(), Fault> {
             .remedy("Give the data folder to the user that runs `portcullis serve`."));
     }
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    // A mirror has hooks, alternates or worktree settings only if someone put them there.
-    for (name, folder) in [("hooks", true), ("objects/info/alternates", false), ("config.worktree", false)] {
-        let removed = if folder { fs::remove_dir_all(dir.join(name)) } else { fs::remove_file(dir.join(name)) };
-        match removed {
+    // A mirror has these only if someone put them there. Grafts and a shallow file would change what is an
+    // ancestor of what.
+    let foreign = ["objects/info/alternates", "config.worktree", "info/grafts", "info/attributes", "shallow"];
+    let removed = foreign.map(|name| fs::remove_file(dir.join(name)));
+    for result in removed.into_iter().chain([fs::remove_dir_all(dir.join("hooks"))]) {
+        match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
@@ -67,6 +69,8 @@ fn configuration(settings: &MirrorSettings) -> Result<String, Fault> {
 	attributesFile = /dev/null
 	excludesFile = /dev/null
 	fsmonitor = false
+	# Ancestry is read from the commits themselves.
+	commitGraph = false
 	logAllRefUpdates = false
 	protectHFS = true
 	protectNTFS = true
@@ -163,6 +167,16 @@ pub(crate) fn measure(dir: &Path) -> io::Result<(u64, usize)> {
         Ok(())
     })?;
     Ok((bytes, packs))
+}
+
+/// The size of the largest file of objects, finished or not.
+pub(crate) fn largest_object_file(dir: &Path) -> io::Result<u64> {
+    let mut largest = 0;
+    walk(&dir.join("objects"), DEPTH_MAX, &mut |file| {
+        largest = largest.max(fs::symlink_metadata(file).map_or(0, |meta| meta.len()));
+        Ok(())
+    })?;
+    Ok(largest)
 }
 
 /// Calls for every file below a folder. Symbolic links are files here.

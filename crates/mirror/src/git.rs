@@ -12,7 +12,7 @@ use std::time::Duration;
 use portcullis_model::{Code, Fault};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::credential::Grant;
 
@@ -92,9 +92,8 @@ impl Git {
         let started = self.command(&call).spawn().map_err(|error| Fault::io(format!("git {name}"), &error))?;
         let mut group = Group::new(started, call.file_bytes)?;
         let stdout = group.child.stdout.take();
-        let stderr = group.child.stderr.take();
         let work = async {
-            let (answer, complaint) = tokio::join!(read_all(stdout), read_end(stderr));
+            let (answer, complaint) = tokio::join!(read_all(stdout), read_end(group.stderr.as_mut()));
             let answer = answer.map_err(|error| Fault::io(format!("git {name}"), &error))?;
             let Some(answer) = answer else { return Ok(None) };
             let status = group.child.wait().await.map_err(|error| Fault::io(format!("git {name}"), &error))?;
@@ -205,13 +204,15 @@ fn escape_control(character: char) -> Vec<char> {
 struct Group {
     child: Child,
     id: Option<Pid>,
+    stderr: Option<ChildStderr>,
     ended: bool,
 }
 
 impl Group {
-    fn new(child: Child, file_bytes: Option<u64>) -> Result<Self, Fault> {
+    fn new(mut child: Child, file_bytes: Option<u64>) -> Result<Self, Fault> {
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = Group { child, id, ended: false };
+        let stderr = child.stderr.take();
+        let group = Group { child, id, stderr, ended: false };
         if let (Some(id), Some(bytes)) = (id, file_bytes) {
             // Set from outside, as a limit between fork and exec needs `unsafe`. Git has to talk to the remote
             // before it writes anything of size, and its own children inherit the limit.
@@ -230,6 +231,8 @@ impl Group {
         let _ = tokio::time::timeout(TIDY_UP, self.child.wait()).await;
         self.signal(Signal::KILL);
         let _ = self.child.wait().await;
+        // Every process of the group has this pipe: at its end, none of them writes to the mirror any more.
+        let _ = tokio::time::timeout(TIDY_UP, read_end(self.stderr.as_mut())).await;
         self.ended = true;
     }
 

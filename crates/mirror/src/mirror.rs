@@ -7,6 +7,7 @@ use std::time::Duration;
 use portcullis_model::{BranchName, Code, CommitId, Fault, id::quoted};
 use tokio::sync::Mutex;
 
+use crate::address::Transport;
 use crate::credential::Grant;
 use crate::folder;
 use crate::git::{Answer, Call, Git};
@@ -225,7 +226,10 @@ impl Mirror {
         let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, file_bytes: Some(room) };
         let answer = self.git.run(call).await?;
         if !answer.status.success() {
-            return Err(self.why_not_fetched(&answer));
+            // Git does not say that a file met its limit, but the file shows it.
+            let full = folder::largest_object_file(dir).map_err(failed)? >= room;
+            folder::clear_leftovers(dir).map_err(failed)?;
+            return Err(if full { self.too_large() } else { self.why_not_fetched(&answer) });
         }
         if packs >= PACKS_MAX {
             self.repack(limits.fetch).await;
@@ -237,7 +241,8 @@ impl Mirror {
     async fn repack(&self, time: Duration) {
         let unpack = format!("--unpack-unreachable={UNREACHABLE_KEPT}");
         let expire = format!("--expire={UNREACHABLE_KEPT}");
-        for arguments in [&["repack", "-A", "-d", "--quiet", unpack.as_str()][..], &["prune", expire.as_str()]] {
+        let repack = ["repack", "-A", "-d", "--quiet", unpack.as_str()];
+        for arguments in [&repack[..], &["prune", expire.as_str()], &["pack-refs", "--all"]] {
             let ended = self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await;
             let fault = match ended {
                 Ok(answer) if answer.status.success() => continue,
@@ -250,10 +255,6 @@ impl Mirror {
 
     fn why_not_fetched(&self, answer: &Answer) -> Fault {
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| answer.complains(phrase));
-        // Signal 25 is SIGXFSZ: a file would have grown over the limit.
-        if says(&["died of signal 25", "File too large"]) {
-            return self.too_large();
-        }
         let what = format!("{} cannot be fetched", self.settings.url);
         if says(&["fsck error", "error in object"]) {
             return answer
@@ -298,7 +299,9 @@ impl Mirror {
     /// What git is told about the remote, with the credential as it is now.
     fn grant(&self) -> Result<Grant, Fault> {
         let mut grant = Grant::new(&self.settings.url, self.settings.credential.as_ref())?;
-        if let Some(proxy) = &self.settings.proxy {
+        if let Some(proxy) = &self.settings.proxy
+            && self.settings.url.transport() == Transport::Https
+        {
             grant.add_proxy(proxy);
         }
         Ok(grant)

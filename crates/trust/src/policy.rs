@@ -303,3 +303,155 @@ fn shown(text: &str) -> String {
     }
     format!("`{}`", cut.replace("\\'", "'").replace("\\\"", "\""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use portcullis_model::Digest;
+    use serde_json::json;
+
+    fn name(text: &str) -> PrincipalName {
+        PrincipalName::parse(text).unwrap()
+    }
+
+    fn principal(claims: &[(&str, &[&str])]) -> Principal {
+        let claims = claims
+            .iter()
+            .map(|(claim, values)| ((*claim).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
+            .collect();
+        Principal { identity: "github".into(), claims }
+    }
+
+    fn grants() -> Grants {
+        let repository: (&str, &[&str]) = ("repository_id", &["8210441"]);
+        Grants {
+            principals: BTreeMap::from([
+                (name("live-ci"), principal(&[repository])),
+                (name("live-merge"), principal(&[repository, ("ref", &["refs/heads/main", "refs/heads/release"])])),
+                (name("lead"), principal(&[("actor", &["ada"])])),
+                (name("anyone"), principal(&[])),
+            ]),
+            actions: BTreeMap::from([
+                (ActionKind::Plan, Grant { allow: vec![name("live-ci"), name("anyone")], approvers: vec![] }),
+                (ActionKind::Apply, Grant { allow: vec![name("live-merge")], approvers: vec![name("lead")] }),
+            ]),
+        }
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "reads better at the calls")]
+    fn token(claims: Value) -> Verified {
+        Verified {
+            identities: ["github".to_owned()].into(),
+            issuer: "https://issuer.example".into(),
+            subject: "x".into(),
+            claims: claims.as_object().unwrap().clone(),
+            token_id: Digest::of(b""),
+            expires_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn claims_decide_exactly() {
+        let main = json!({"repository_id": "8210441", "ref": "refs/heads/main"});
+        let decision = decide(&grants(), &token(main), ActionKind::Apply);
+        assert!(decision.allowed);
+        assert_eq!(decision.principals, [name("live-merge")]);
+        assert_eq!(decision.reason, "`live-merge` may apply");
+        assert_eq!(decision.fault, None);
+        let number = json!({"repository_id": 8210441});
+        assert!(decide(&grants(), &token(number), ActionKind::Plan).allowed, "GitLab sends numbers as numbers");
+        for near in [
+            json!({"repository_id": "82104411"}),
+            json!({"repository_id": " 8210441"}),
+            json!({"repository_id": "*"}),
+            json!({"repository_id": ""}),
+            json!({"repository_id": ["8210441"]}),
+            json!({"repository_id": {"8210441": true}}),
+            json!({"repository_id": 8210441.0}),
+            json!({"repository_id": null}),
+            json!({"repository_ID": "8210441"}),
+            json!({}),
+        ] {
+            assert!(!decide(&grants(), &token(near.clone()), ActionKind::Plan).allowed, "{near}");
+        }
+        for near in ["refs/heads/Main", "refs/heads/main ", "refs/heads/main\n", "refs/heads/main2", "main"] {
+            let claims = json!({"repository_id": "8210441", "ref": near});
+            assert!(!decide(&grants(), &token(claims), ActionKind::Apply).allowed, "{near:?}");
+        }
+    }
+
+    #[test]
+    fn another_identity_with_the_same_claims_is_somebody_else() {
+        let mut stranger = token(json!({"repository_id": "8210441"}));
+        stranger.identities = ["gitlab".to_owned()].into();
+        let decision = decide(&grants(), &stranger, ActionKind::Plan);
+        assert!(!decision.allowed);
+        assert!(decision.reason.contains("the token is of identity `gitlab`, not `github`"), "{}", decision.reason);
+    }
+
+    #[test]
+    fn a_denial_says_what_is_missing() {
+        let branch = token(json!({"repository_id": "8210441", "ref": "refs/heads/x"}));
+        let decision = decide(&grants(), &branch, ActionKind::Apply);
+        assert_eq!(decision.principals, [name("live-ci")]);
+        assert_eq!(
+            decision.reason,
+            "`live-ci` may plan; apply needs `live-merge`: claim `ref` is `refs/heads/x`, wanted `refs/heads/main` or \
+             `refs/heads/release`"
+        );
+        let fault = decision.fault.unwrap();
+        assert_eq!((fault.code(), fault.message()), (Code::DENIED, decision.reason.as_str()));
+    }
+
+    #[test]
+    fn strangers_are_not_told_what_would_let_them_in() {
+        let stranger = token(json!({"repository_id": "666", "ref": "refs/heads/main"}));
+        let decision = decide(&grants(), &stranger, ActionKind::Apply);
+        assert!(decision.reason.contains("8210441"), "the record has it: {}", decision.reason);
+        let told = format!("{:?}", decision.fault.unwrap());
+        assert!(told.contains("claim `repository_id` is `666`"), "{told}");
+        assert!(!told.contains("8210441"), "{told}");
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_omission() {
+        // An identity without claims would be half the world.
+        let stranger = token(json!({"repository_id": "666"}));
+        assert!(principals(&grants(), &stranger).is_empty());
+        let ci = token(json!({"repository_id": "8210441"}));
+        let mut grants = grants();
+        grants.actions.insert(ActionKind::Apply, Grant::default());
+        let decision = decide(&grants, &ci, ActionKind::Apply);
+        assert_eq!(decision.reason, "`live-ci` may plan; apply is granted to nobody");
+        grants.actions.remove(&ActionKind::Apply);
+        let decision = decide(&grants, &ci, ActionKind::Apply);
+        assert_eq!(decision.fault.unwrap().code(), Code::UNKNOWN_ACTION);
+        grants.actions.insert(ActionKind::Apply, Grant { allow: vec![name("ghost")], approvers: vec![] });
+        let decision = decide(&grants, &ci, ActionKind::Apply);
+        assert!(!decision.allowed && decision.reason.contains("`ghost`: it is not defined"), "{}", decision.reason);
+        let empty = Principal { identity: "github".into(), claims: [("repository_id".to_owned(), vec![])].into() };
+        grants.principals.insert(name("ghost"), empty);
+        assert!(!decide(&grants, &ci, ActionKind::Apply).allowed, "a claim that may have no value matches nothing");
+    }
+
+    #[test]
+    fn who_may_start_may_not_approve() {
+        let merge = token(json!({"repository_id": "8210441", "ref": "refs/heads/main"}));
+        let decision = decide_approval(&grants(), &merge, ActionKind::Apply);
+        assert_eq!(decision.into_result().unwrap_err().code(), Code::NOT_AN_APPROVER);
+        let lead = token(json!({"actor": "ada"}));
+        let decision = decide_approval(&grants(), &lead, ActionKind::Apply);
+        assert_eq!(decision.reason, "`lead` may approve `apply`");
+        assert!(!decide(&grants(), &lead, ActionKind::Apply).allowed);
+    }
+
+    #[test]
+    fn claims_are_shown_escaped_and_cut() {
+        let hostile = token(json!({"repository_id": format!("\u{1b}[2J\n{}", "x".repeat(9000))}));
+        let decision = decide(&grants(), &hostile, ActionKind::Plan);
+        for text in [decision.reason.as_str(), decision.fault.as_ref().unwrap().message()] {
+            assert!(!text.chars().any(char::is_control) && text.len() < 1000, "{text}");
+        }
+    }
+}

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{DecodingKey, Validation};
 use portcullis_model::Code;
 use portcullis_testkit::hostile::hostile_tokens;
 use portcullis_testkit::issuer::{Algorithm, Answer, FakeIssuer};
-use portcullis_trust::oidc::{Identity, LEEWAY_SECONDS, Verifier};
+use portcullis_trust::oidc::{Connection, Identity, LEEWAY_SECONDS, Verifier};
 use serde_json::{Value, json};
 
 const AUDIENCE: &str = "portcullis:acme/dev";
@@ -169,6 +170,16 @@ async fn bad_answers_of_an_issuer_are_faults() {
         assert_eq!(fault.code(), Code::JWKS_UNREACHABLE, "{answer:?}: {fault}");
     }
     assert_eq!((attacker.discoveries(), attacker.key_fetches()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_issuer_that_never_answers_is_not_waited_for() {
+    let issuer = FakeIssuer::start();
+    issuer.answer(Answer::Hang);
+    let connection = Connection { timeout: Duration::from_millis(50), ..Connection::default() };
+    let verifier = Verifier::with_connection(vec![identity(&issuer)], &connection).unwrap();
+    let fault = verifier.verify(&issuer.mint(claims()), now()).await.unwrap_err();
+    assert_eq!(fault.code(), Code::JWKS_UNREACHABLE, "{fault}");
 }
 
 #[tokio::test]

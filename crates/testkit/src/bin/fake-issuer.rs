@@ -1,6 +1,6 @@
 //! `fake-issuer --listen 127.0.0.1:0 --ready-file F`: the fake OIDC issuer as a program, for the demo.
 //!
-//! Writes its issuer URL to the ready file once it serves. `POST /mint` with claims as JSON answers with a
+//! Writes its issuer URL to the ready file, then to standard output, once it serves. `POST /mint` with claims as JSON answers with a
 //! token (`?alg=ES256` and `?alg=EdDSA` too), `POST /rotate` makes new keys. Runs until it is killed.
 
 use std::path::PathBuf;
@@ -23,18 +23,16 @@ fn main() -> ExitCode {
         }
     }
     let issuer = FakeIssuer::listen(&listen);
-    match ready_file {
-        None => println!("{}", issuer.url()),
-        Some(file) => {
-            // Renamed into place, so that who waits for the file never reads half of it.
-            let partial = file.with_extension("partial");
-            let written = std::fs::write(&partial, issuer.url()).and_then(|()| std::fs::rename(&partial, &file));
-            if let Err(error) = written {
-                eprintln!("{}: {error}", file.display());
-                return ExitCode::FAILURE;
-            }
+    if let Some(file) = ready_file {
+        // Renamed into place, so that who waits for the file never reads half of it.
+        let partial = file.with_extension("partial");
+        let written = std::fs::write(&partial, issuer.url()).and_then(|()| std::fs::rename(&partial, &file));
+        if let Err(error) = written {
+            eprintln!("{}: {error}", file.display());
+            return ExitCode::FAILURE;
         }
     }
+    println!("{}", issuer.url());
     loop {
         std::thread::park();
     }

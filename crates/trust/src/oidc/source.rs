@@ -25,15 +25,22 @@ const BETWEEN_FETCHES: SignedDuration = SignedDuration::from_secs(10);
 /// Largest discovery document or key set.
 const DOCUMENT_MAX_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How issuers are reached, where the host's own way does not do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// A proxy for `https`, such as `http://proxy.acme.internal:3128`. Loopback is never reached through it.
     pub proxy: Option<String>,
     /// Certificate authorities (PEM) that are trusted besides the host's.
     pub ca_pem: Option<Vec<u8>>,
+    /// Longest time that an issuer may take for one document. 10 s unless said otherwise.
+    pub timeout: Duration,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Connection { proxy: None, ca_pem: None, timeout: Duration::from_secs(10) }
+    }
 }
 
 impl Connection {
@@ -47,7 +54,7 @@ impl Connection {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(FETCH_TIMEOUT)
+            .timeout(self.timeout)
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(reqwest::Proxy::https(proxy).map_err(bad)?);

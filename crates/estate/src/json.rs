@@ -36,7 +36,10 @@ pub(crate) fn from_value(value: &Value) -> Result<Json, Fault> {
         Kind::String(text) => Json::String(text.to_owned()),
         Kind::Seq(_, elements) => Json::Array(elements.iter().map(from_value).collect::<Result<_, _>>()?),
         Kind::Map(_, entries) => Json::Object(
-            entries.iter().map(|(name, value)| Ok((name.to_string(), from_value(value)?))).collect::<Result<_, Fault>>()?,
+            entries
+                .iter()
+                .map(|(name, value)| Ok((name.to_string(), from_value(value)?)))
+                .collect::<Result<_, Fault>>()?,
         ),
         Kind::Unknown(_) => return Err(value.wrong("a value", "known")),
     })

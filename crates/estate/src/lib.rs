@@ -11,9 +11,13 @@
 
 mod affected;
 mod config;
+mod decode;
+mod discover;
 mod estate;
+mod evaluate;
 mod graph;
 mod json;
+mod module;
 mod path;
 mod reader;
 mod resolved;

@@ -154,7 +154,10 @@ impl DependencyBlock {
         let target = self.target.as_ref().map_or("", UnitPath::as_str);
         self.section
             .origin
-            .fault(Code::OUTPUTS_MISSING, format!("{target} has no outputs, and none may be mocked for `{}`", session.command))
+            .fault(
+                Code::OUTPUTS_MISSING,
+                format!("{target} has no outputs, and none may be mocked for `{}`", session.command),
+            )
             .remedy(format!("Apply {target} first, or give `mock_outputs` that are allowed for this command."))
     }
 
@@ -188,7 +191,11 @@ impl DependencyBlock {
 }
 
 fn json_map(value: &Value) -> Result<Map<String, Json>, Fault> {
-    value.want_map("`mock_outputs`")?.iter().map(|(name, value)| Ok((name.to_string(), json::from_value(value)?))).collect()
+    value
+        .want_map("`mock_outputs`")?
+        .iter()
+        .map(|(name, value)| Ok((name.to_string(), json::from_value(value)?)))
+        .collect()
 }
 
 /// The unit that a path names, relative to the folder of the configuration.
@@ -206,7 +213,11 @@ pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<
     let named = path::resolve(dir, &text).map_err(|fault| fault.at(place()))?;
     let config = session.config_path(&named).map_err(|fault| fault.at(place()))?;
     if path::name(&config) != super::CONFIG_FILE {
-        return Err(not_a_unit(if session.reader.exists(&config)? { "it is a file" } else { "there is no such folder" }));
+        return Err(not_a_unit(if session.reader.exists(&config)? {
+            "it is a file"
+        } else {
+            "there is no such folder"
+        }));
     }
     let folder = path::parent(&config);
     match session.reader.find(folder).map_err(|fault| fault.at(place()))? {

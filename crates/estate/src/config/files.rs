@@ -128,10 +128,13 @@ fn read_tfvars(call: &Call<'_, '_>) -> Result<Value, Fault> {
     let path = inside(call, call.frame.dir())?;
     let bytes = read_path(call, &path)?;
     if path.ends_with("json") {
-        return std::str::from_utf8(&bytes).ok().filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()).map_or_else(
-            || Err(call.fault(Code::HCL_SYNTAX, format!("{path} is no JSON"))),
-            |text| Ok(call.text(text)),
-        );
+        return std::str::from_utf8(&bytes)
+            .ok()
+            .filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok())
+            .map_or_else(
+                || Err(call.fault(Code::HCL_SYNTAX, format!("{path} is no JSON"))),
+                |text| Ok(call.text(text)),
+            );
     }
     let session = call.frame.session;
     let file = File::parse(&path, &bytes, &session.settings.limits.hcl)?;

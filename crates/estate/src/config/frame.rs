@@ -71,9 +71,10 @@ impl<'s> Frame<'s> {
         for (outer, structure) in file.body().iter().enumerate() {
             let Structure::Block(block) = structure else { continue };
             if block.ident.as_str() == "locals" {
-                let names = block.body.iter().enumerate().filter_map(|(inner, structure)| {
-                    Some((structure.as_attribute()?.key.to_string(), (outer, inner)))
-                });
+                let names =
+                    block.body.iter().enumerate().filter_map(|(inner, structure)| {
+                        Some((structure.as_attribute()?.key.to_string(), (outer, inner)))
+                    });
                 locals.extend(names);
             }
         }
@@ -136,7 +137,7 @@ impl<'s> Frame<'s> {
     }
 
     /// The file's sections with its includes merged in.
-    pub(super) fn config(self: &Rc<Self>) -> Result<&Config, Fault> {
+    pub(crate) fn config(self: &Rc<Self>) -> Result<&Config, Fault> {
         if self.config.get().is_none() {
             let made = self.once("config", || Config::of(self))?;
             let _ = self.config.set(made);
@@ -161,6 +162,12 @@ impl<'s> Frame<'s> {
         let mut names: Vec<(&String, &(usize, usize))> = self.locals.iter().collect();
         names.sort_by_key(|(_, at)| **at);
         names.into_iter().try_for_each(|(name, _)| self.local(name, &Origin::new(&self.file, 0..0)).map(drop))
+    }
+
+    /// As [`Frame::check_locals`], for the includes as well.
+    pub(crate) fn check_all_locals(self: &Rc<Self>) -> Result<(), Fault> {
+        self.check_locals()?;
+        self.includes()?.iter().try_for_each(|include| include.frame.check_locals())
     }
 
     /// All locals as one object.
@@ -232,13 +239,7 @@ impl<'s> Frame<'s> {
 pub(super) struct Names<'f, 's>(pub(super) &'f Rc<Frame<'s>>);
 
 impl Scope for Names<'_, '_> {
-    fn resolve(
-        &self,
-        root: &str,
-        steps: &[&str],
-        at: &Origin,
-        _: &Budget,
-    ) -> Result<Option<(Value, usize)>, Fault> {
+    fn resolve(&self, root: &str, steps: &[&str], at: &Origin, _: &Budget) -> Result<Option<(Value, usize)>, Fault> {
         let frame = self.0;
         match (root, steps) {
             ("local", []) => frame.all_locals(at).map(|value| Some((value, 0))),

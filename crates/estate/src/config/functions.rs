@@ -93,8 +93,13 @@ impl Call<'_, '_> {
             "deep_merge" => return self.deep_merge(),
             "read_terragrunt_config" => return self.read_terragrunt_config(),
             "templatefile" => return files::templatefile(self),
-            "run_cmd" | "sops_decrypt_file" | "get_aws_account_alias" | "get_aws_caller_identity_arn"
-            | "get_aws_caller_identity_user_id" | "get_terraform_cli_args" | "get_working_dir" => return self.run(),
+            "run_cmd"
+            | "sops_decrypt_file"
+            | "get_aws_account_alias"
+            | "get_aws_caller_identity_arn"
+            | "get_aws_caller_identity_user_id"
+            | "get_terraform_cli_args"
+            | "get_working_dir" => return self.run(),
             _ => {}
         }
         if self.args.iter().any(|arg| !arg.is_known_deep()) {
@@ -157,9 +162,9 @@ impl Call<'_, '_> {
     /// An argument as a string.
     pub(super) fn arg(&self, index: usize) -> Result<Arc<str>, Fault> {
         match self.args.get(index) {
-            Some(value) => {
-                value.want_string(&format!("argument {} of `{}`", index + 1, self.name)).map_err(|f| f.at(self.at.place()))
-            }
+            Some(value) => value
+                .want_string(&format!("argument {} of `{}`", index + 1, self.name))
+                .map_err(|f| f.at(self.at.place())),
             None => Err(self.fault(Code::HCL_EVALUATION, format!("`{}` needs argument {}", self.name, index + 1))),
         }
     }
@@ -303,12 +308,13 @@ impl Call<'_, '_> {
             return Ok(value.clone().with_origin(self.at.clone()));
         }
         self.enter(&target)?;
-        let value = Frame::open(session, &target, || self.fault(Code::FILE_MISSING, format!("{target} does not exist")))
-            .map_err(first)
-            .and_then(|frame| {
-                frame.check_locals()?;
-                frame.config()?.whole(&frame, self.at)
-            });
+        let value =
+            Frame::open(session, &target, || self.fault(Code::FILE_MISSING, format!("{target} does not exist")))
+                .map_err(first)
+                .and_then(|frame| {
+                    frame.check_locals()?;
+                    frame.config()?.whole(&frame, self.at)
+                });
         session.reading.borrow_mut().pop();
         let value = value.map_err(|fault| fault.note(format!("{target} is read at {}", self.at.place())))?;
         session.configs.borrow_mut().insert(target, value.clone());

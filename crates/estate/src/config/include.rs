@@ -50,7 +50,9 @@ fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> 
     let text = value.want_string("`path` of an include")?;
     let target = path::resolve(frame.dir(), &text).map_err(|fault| fault.at(value.origin().place()))?;
     if target == frame.config_path {
-        return Err(value.fault(Code::INCLUDE_CYCLE, format!("{target} includes itself")).remedy("Remove the include."));
+        return Err(value
+            .fault(Code::INCLUDE_CYCLE, format!("{target} includes itself"))
+            .remedy("Remove the include."));
     }
     let strategy = match section.get("merge_strategy").filter(|value| !value.is_null()) {
         None => Strategy::Shallow,
@@ -84,7 +86,7 @@ fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> 
 }
 
 /// One of several faults stands for all where only one can be passed on.
-pub(super) fn first(faults: Vec<Fault>) -> Fault {
+pub(crate) fn first(faults: Vec<Fault>) -> Fault {
     let mut faults = faults.into_iter();
     let first = faults.next().unwrap_or_else(|| Fault::internal("no fault"));
     faults.fold(first, |first, other| first.note(other.to_string()))
@@ -112,11 +114,7 @@ fn refuse_nested<'s>(frame: &Rc<Frame<'s>>, inner: &Rc<Frame<'s>>) -> Result<(),
 }
 
 /// Answers `include.…`. A single include without a label is exposed as `include` itself.
-pub(super) fn resolve(
-    frame: &Rc<Frame<'_>>,
-    steps: &[&str],
-    at: &Origin,
-) -> Result<Option<(Value, usize)>, Fault> {
+pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Result<Option<(Value, usize)>, Fault> {
     let includes = frame.includes()?;
     if let [only] = includes
         && only.name.is_empty()

@@ -34,7 +34,10 @@ pub(super) fn include(parent: Config, child: Config, strategy: Strategy) -> Resu
             Some(parent) if !deep => {
                 return Err(section
                     .origin
-                    .fault(Code::UNKNOWN_BLOCK, format!("`generate \"{}\"` is in an included file as well", section.label))
+                    .fault(
+                        Code::UNKNOWN_BLOCK,
+                        format!("`generate \"{}\"` is in an included file as well", section.label),
+                    )
                     .note(format!("the other is at {}", parent.place()))
                     .remedy("Give it another name, or include the file with `merge_strategy = \"deep\"`."));
             }

@@ -29,10 +29,11 @@ mod schema;
 mod sections;
 mod session;
 
-pub(crate) use dependency::DependencyBlock;
+pub(crate) use dependency::target;
 pub(crate) use frame::Frame;
-pub(crate) use sections::{Config, Section};
-pub(crate) use session::{OutputsMode, Session};
+pub(crate) use include::first;
+pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
+pub(crate) use session::{OutputsMode, Session, unsupported_file};
 
 /// The file that makes a folder a unit.
 pub(crate) const CONFIG_FILE: &str = "terragrunt.hcl";

@@ -126,12 +126,8 @@ static GENERATE: Shape = Shape {
     ..NONE
 };
 static FEATURE: Shape = Shape { name: "`feature`", required: &["default"], ..NONE };
-static EXCLUDE: Shape = Shape {
-    name: "`exclude`",
-    required: &["if", "actions"],
-    optional: &["exclude_dependencies", "no_run"],
-    ..NONE
-};
+static EXCLUDE: Shape =
+    Shape { name: "`exclude`", required: &["if", "actions"], optional: &["exclude_dependencies", "no_run"], ..NONE };
 static ERRORS: Shape = Shape {
     name: "`errors`",
     blocks: &[
@@ -140,11 +136,8 @@ static ERRORS: Shape = Shape {
     ],
     ..NONE
 };
-static RETRY: Shape = Shape {
-    name: "`retry`",
-    required: &["retryable_errors", "max_attempts", "sleep_interval_sec"],
-    ..NONE
-};
+static RETRY: Shape =
+    Shape { name: "`retry`", required: &["retryable_errors", "max_attempts", "sleep_interval_sec"], ..NONE };
 static IGNORE: Shape =
     Shape { name: "`ignore`", required: &["ignorable_errors"], optional: &["message", "signals"], ..NONE };
 /// For `terragrunt catalog` only: means nothing to a run.
@@ -279,20 +272,27 @@ mod tests {
     #[test]
     fn what_is_not_known_is_named_with_its_place() {
         assert_eq!(faults("locals {\n  anything = 1\n}\ninclude {\n  path = \"x\"\n}\n"), Vec::<String>::new());
-        assert_eq!(faults("inputs = {}\nfrobnicate = 1\n"), [
-            "a/terragrunt.hcl:2:1: attribute `frobnicate` is not known in the configuration [PC-0415]"
-        ]);
-        assert_eq!(faults("terraform {\n  hook \"x\" {}\n}\n"), [
-            "a/terragrunt.hcl:2:3: block `hook` is not known in `terraform` [PC-0415]"
-        ]);
-        assert_eq!(faults("dependency \"a\" {}\n"), ["a/terragrunt.hcl:1:1: `dependency` needs `config_path` [PC-0406]"]);
+        assert_eq!(
+            faults("inputs = {}\nfrobnicate = 1\n"),
+            ["a/terragrunt.hcl:2:1: attribute `frobnicate` is not known in the configuration [PC-0415]"]
+        );
+        assert_eq!(
+            faults("terraform {\n  hook \"x\" {}\n}\n"),
+            ["a/terragrunt.hcl:2:3: block `hook` is not known in `terraform` [PC-0415]"]
+        );
+        assert_eq!(
+            faults("dependency \"a\" {}\n"),
+            ["a/terragrunt.hcl:1:1: `dependency` needs `config_path` [PC-0406]"]
+        );
         assert_eq!(faults("engine {}\n"), ["a/terragrunt.hcl:1:1: block `engine` is not supported yet [PC-0405]"]);
-        assert_eq!(faults("inputs {}\n"), [
-            "a/terragrunt.hcl:1:1: `inputs` is an attribute of the configuration, not a block [PC-0415]"
-        ]);
+        assert_eq!(
+            faults("inputs {}\n"),
+            ["a/terragrunt.hcl:1:1: `inputs` is an attribute of the configuration, not a block [PC-0415]"]
+        );
         assert_eq!(faults("locals {}\nlocals {}\n"), ["a/terragrunt.hcl:2:1: `locals` is defined twice [PC-0415]"]);
-        assert_eq!(faults("dependency {\n  config_path = \"x\"\n}\n"), [
-            "a/terragrunt.hcl:1:1: `dependency` takes one label [PC-0415]"
-        ]);
+        assert_eq!(
+            faults("dependency {\n  config_path = \"x\"\n}\n"),
+            ["a/terragrunt.hcl:1:1: `dependency` takes one label [PC-0415]"]
+        );
     }
 }

@@ -1,0 +1,328 @@
+//! One unit, evaluated: with outputs unknown ([`unit`]: graph, digest, exactness) or at hand ([`resolve`]).
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use portcullis_hcl::Value;
+use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
+use serde_json::{Map, Value as Json};
+
+use crate::config::{self, CONFIG_FILE, Config, Frame, OutputsMode, Section, Session, TERRAFORM_BLOCKS};
+use crate::decode;
+use crate::estate::Outputs;
+use crate::module::{self, Contents, Source};
+use crate::path;
+use crate::reader::Reader;
+use crate::resolved::{Mocked, ModuleSource, Resolved};
+use crate::settings::Settings;
+use crate::unit::{Dependency, Exclude, Parts, Unit};
+
+/// The command that a unit's digest is made for.
+const DIGEST_COMMAND: &str = "plan";
+const LOCK_FILE: &str = ".terraform.lock.hcl";
+
+/// What units of one estate share.
+pub(crate) struct Shared<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) settings: &'a Settings,
+    pub(crate) contents: &'a Contents,
+}
+
+/// What a folder with a configuration turned out to be.
+pub(crate) enum Evaluated {
+    Unit(Box<Unit>),
+    /// A configuration that has no module: a parent of others.
+    NoUnit,
+    Broken(Vec<Fault>),
+}
+
+fn missing(unit: &UnitPath) -> Fault {
+    Fault::new(Code::UNIT_UNKNOWN, format!("{unit} has no {CONFIG_FILE}"))
+        .remedy("Name a unit as `portcullis units list` prints it.")
+}
+
+/// Evaluates a unit with its dependencies' outputs unknown.
+pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
+    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
+    let frame = match Frame::open(&session, &session.unit_config(), || missing(path)) {
+        Ok(frame) => frame,
+        Err(faults) => return Evaluated::Broken(faults),
+    };
+    let mut faults = Vec::new();
+    // Every stage that can be looked at is, so that one round shows most of what is wrong.
+    let mut stage = |result: Result<(), Fault>| {
+        if let Err(fault) = result
+            && !faults.contains(&fault)
+        {
+            faults.push(fault);
+        }
+    };
+    stage(frame.check_all_locals());
+    stage(frame.dependency_blocks().map(drop));
+    stage(frame.config().map(drop));
+    if let Ok(config) = frame.config() {
+        decode::check(config).into_iter().for_each(|fault| stage(Err(fault)));
+    }
+    if !faults.is_empty() {
+        return Evaluated::Broken(faults);
+    }
+    match describe(shared, &session, &frame, path) {
+        Ok(Some(unit)) => Evaluated::Unit(Box::new(unit)),
+        Ok(None) => Evaluated::NoUnit,
+        Err(fault) => Evaluated::Broken(vec![fault]),
+    }
+}
+
+fn describe(
+    shared: &Shared<'_>,
+    session: &Session<'_>,
+    frame: &std::rc::Rc<Frame<'_>>,
+    path: &UnitPath,
+) -> Result<Option<Unit>, Fault> {
+    let config = frame.config()?;
+    let source = source_of(shared.reader, config, path)?;
+    if matches!(source, None | Some(Source::Own)) && !Contents::has_code(shared.reader, path.as_str())? {
+        return Ok(None);
+    }
+    let dependencies = dependencies(shared, session, frame, config)?;
+    let exclude = exclude(config)?;
+    let mut parts = BTreeMap::new();
+    config_parts(session, config, &mut parts);
+    for block in frame.dependency_blocks()? {
+        section_part("dependency", &block.section, session, &mut parts);
+    }
+    let targets: Vec<Value> = dependencies
+        .iter()
+        .map(|dependency| Value::string(dependency.target.as_str(), portcullis_hcl::Origin::built_in()))
+        .collect();
+    parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
+    file_parts(shared, config, source.as_ref(), path, &mut parts)?;
+    parts.insert("tool".to_owned(), tool_digest(shared.settings));
+    let mut digest = DigestBuilder::new("portcullis input v1");
+    digest.text(path.as_str()).number(parts.len() as u64);
+    for (name, part) in &parts {
+        digest.text(name).bytes(part.as_bytes());
+    }
+    Ok(Some(Unit {
+        path: path.clone(),
+        dependencies,
+        input_digest: digest.finish(),
+        parts: Parts(parts),
+        reads: session.reads(),
+        inexact: session.inexact(),
+        exclude,
+    }))
+}
+
+fn tool_digest(settings: &Settings) -> Digest {
+    let mut digest = DigestBuilder::new("portcullis tool v1");
+    digest.text(&settings.tool.name).text(&settings.tool.version);
+    digest.finish()
+}
+
+/// The module's source; `None` when none is written or it is not known.
+fn source_of(reader: &Reader, config: &Config, unit: &UnitPath) -> Result<Option<Source>, Fault> {
+    let Some(value) = config.terraform.as_ref().and_then(|section| section.get("source")) else { return Ok(None) };
+    if !value.is_known_deep() {
+        // The session has taken note of it: the unit is inexact.
+        return Ok(Some(Source::Remote(value.wrong("`source` of `terraform`", "known"))));
+    }
+    module::source(reader, unit.as_str(), value).map(Some)
+}
+
+fn dependencies(
+    shared: &Shared<'_>,
+    session: &Session<'_>,
+    frame: &std::rc::Rc<Frame<'_>>,
+    config: &Config,
+) -> Result<Vec<Dependency>, Fault> {
+    let mut found: BTreeMap<UnitPath, Dependency> = BTreeMap::new();
+    let within = shared.settings.within.as_str();
+    let make = |name: Option<String>, target: &UnitPath, outputs, place| Dependency {
+        name,
+        target: target.clone(),
+        foreign: !target.is_within(within),
+        outputs,
+        place,
+    };
+    for block in frame.dependency_blocks()? {
+        if let Some(target) = &block.target {
+            let made = make(Some(block.section.label.clone()), target, block.wants_outputs, block.section.place());
+            let known = found.entry(target.clone()).or_insert(made);
+            known.outputs |= block.wants_outputs;
+        }
+    }
+    for value in &config.dependencies {
+        let target = config::target(session, frame_dir(session), value)?;
+        found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
+    }
+    for (target, (name, place)) in session.further() {
+        found.entry(target.clone()).or_insert_with(|| make(Some(name), &target, true, place)).outputs = true;
+    }
+    Ok(found.into_values().collect())
+}
+
+fn frame_dir<'s>(session: &'s Session<'_>) -> &'s str {
+    &session.unit_dir
+}
+
+fn exclude(config: &Config) -> Result<Option<Exclude>, Fault> {
+    let Some(section) = &config.exclude else { return Ok(None) };
+    let flag = |name: &str| match section.get(name) {
+        Some(value) => value.want_bool(&format!("`{name}` of `exclude`")),
+        None => Ok(false),
+    };
+    let actions = match section.get("actions") {
+        Some(value) => value.want_strings("`actions` of `exclude`")?,
+        None => Vec::new(),
+    };
+    let exclude = Exclude {
+        actions,
+        dependencies: flag("exclude_dependencies")?,
+        no_run: flag("no_run")?,
+        place: section.place(),
+    };
+    Ok(flag("if")?.then_some(exclude))
+}
+
+fn section_part(kind: &str, section: &Section, session: &Session<'_>, parts: &mut BTreeMap<String, Digest>) {
+    let mut digest = DigestBuilder::new("portcullis section v1");
+    digest.number(section.attributes.len() as u64);
+    for (name, value) in &section.attributes {
+        session.note_unknowns(value);
+        digest.text(name);
+        value.digest_into(&mut digest);
+    }
+    let name = if section.label.is_empty() { kind.to_owned() } else { format!("{kind} `{}`", section.label) };
+    parts.insert(name, digest.finish());
+}
+
+/// The parts that come from the configuration.
+fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<String, Digest>) {
+    for (name, value) in &config.plain {
+        session.note_unknowns(value);
+        parts.insert((*name).to_owned(), value.digest());
+    }
+    if let Some(inputs) = &config.inputs {
+        session.note_unknowns(inputs);
+        match inputs.as_map() {
+            Some(entries) => {
+                parts.extend(entries.iter().map(|(name, value)| (format!("input `{name}`"), value.digest())));
+            }
+            None => {
+                parts.insert("inputs".to_owned(), inputs.digest());
+            }
+        }
+    }
+    if let Some(section) = &config.terraform {
+        section_part("terraform", section, session, parts);
+    }
+    for kind in TERRAFORM_BLOCKS {
+        let Some(sections) = config.terraform_blocks.get(kind) else { continue };
+        let mut order = DigestBuilder::new("portcullis order v1");
+        for section in sections {
+            order.text(&section.label);
+            section_part(kind, section, session, parts);
+        }
+        parts.insert(format!("order of {kind} blocks"), order.finish());
+    }
+    if let Some(section) = &config.remote_state {
+        section_part("remote_state", section, session, parts);
+    }
+    for section in &config.generate {
+        section_part("generate", section, session, parts);
+    }
+    for (kind, sections) in config.errors.iter().flatten() {
+        sections.iter().for_each(|section| section_part(kind, section, session, parts));
+    }
+    if let Some(section) = &config.exclude {
+        section_part("exclude", section, session, parts);
+    }
+}
+
+/// The parts that come from files: the module with all that it refers to, and the unit's own folder.
+fn file_parts(
+    shared: &Shared<'_>,
+    config: &Config,
+    source: Option<&Source>,
+    unit: &UnitPath,
+    parts: &mut BTreeMap<String, Digest>,
+) -> Result<(), Fault> {
+    // A pattern may ask for hidden files: then all of them count.
+    let hidden = config.terraform.as_ref().is_some_and(|section| section.get("include_in_copy").is_some());
+    let mut files = shared.contents.unit(shared.reader, unit.as_str(), hidden)?;
+    if let Some(Source::Local(source)) = source {
+        files.extend(shared.contents.module(shared.reader, source, hidden)?);
+    }
+    for (name, digest) in files {
+        let what = if path::name(&name) == LOCK_FILE { "lock file" } else { "file" };
+        parts.insert(format!("{what} {name}"), digest);
+    }
+    Ok(())
+}
+
+/// Evaluates a unit with outputs at hand.
+pub(crate) fn resolve(
+    shared: &Shared<'_>,
+    path: &UnitPath,
+    command: &str,
+    outputs: Outputs<'_>,
+) -> Result<Resolved, Fault> {
+    let session = Session::new(shared.reader, shared.settings, path, command, OutputsMode::Real(outputs));
+    let mut resolved = {
+        let frame = Frame::open(&session, &session.unit_config(), || missing(path)).map_err(config::first)?;
+        frame.check_all_locals()?;
+        frame.check_outputs()?;
+        let config = frame.config()?;
+        effective(shared, path, config)?
+    };
+    // What a function would have to run may not show in any value; it is refused all the same.
+    if let Some(fault) = session.inexact().into_iter().next() {
+        return Err(fault);
+    }
+    for (unit, used) in session.into_used() {
+        if !used.mocked.is_empty() {
+            let only_mocked = |values: &Map<String, Json>| {
+                let mocked = values.iter().filter(|(name, _)| used.mocked.contains(*name));
+                Json::Object(mocked.map(|(name, value)| (name.clone(), value.clone())).collect())
+            };
+            resolved.mocked.push(Mocked {
+                unit: unit.clone(),
+                values: only_mocked(&used.values),
+                real: used.real.map(Json::Object),
+            });
+        }
+        resolved.used_outputs.insert(unit, Json::Object(used.values));
+    }
+    Ok(resolved)
+}
+
+fn effective(shared: &Shared<'_>, path: &UnitPath, config: &Config) -> Result<Resolved, Fault> {
+    let source: Option<ModuleSource> = match source_of(shared.reader, config, path)? {
+        None | Some(Source::Own) => None,
+        Some(Source::Local(source)) => Some(source),
+        Some(Source::Remote(fault)) => return Err(fault),
+    };
+    let inputs = config.inputs.as_ref().map_or(Ok(IndexMap::new()), |value| decode::known_map(value, "`inputs`"))?;
+    Ok(Resolved {
+        path: path.clone(),
+        source,
+        inputs,
+        generate: config.generate.iter().map(decode::generated).collect::<Result<_, _>>()?,
+        remote_state: config.remote_state.as_ref().map(decode::remote_state).transpose()?,
+        extra_arguments: decode::terraform_blocks(config, "extra_arguments", decode::extra_arguments)?,
+        before_hooks: decode::terraform_blocks(config, "before_hook", decode::hook)?,
+        after_hooks: decode::terraform_blocks(config, "after_hook", decode::hook)?,
+        error_hooks: decode::terraform_blocks(config, "error_hook", decode::hook)?,
+        include_in_copy: decode::patterns(config, "include_in_copy")?,
+        exclude_from_copy: decode::patterns(config, "exclude_from_copy")?,
+        copy_lock_file: decode::copy_lock_file(config)?,
+        terraform_binary: decode::text(config, "terraform_binary")?,
+        terraform_version_constraint: decode::text(config, "terraform_version_constraint")?,
+        prevent_destroy: decode::prevent_destroy(config)?,
+        iam_role: decode::iam_role(config)?,
+        errors: decode::errors(config)?,
+        mocked: Vec::new(),
+        used_outputs: BTreeMap::new(),
+    })
+}

@@ -1,0 +1,315 @@
+//! What a unit's run is made of besides its configuration: the module's files, local modules that it refers
+//! to, and the files of the unit's own folder. Names and digests only; nothing is parsed that is not needed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portcullis_hcl::File;
+use portcullis_hcl::Value;
+use portcullis_hcl::hcl_edit::expr::Expression;
+use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place};
+
+use crate::config::CONFIG_FILE;
+use crate::path;
+use crate::reader::{Found, Reader};
+use crate::resolved::ModuleSource;
+use crate::source::{Entry, EntryKind};
+
+/// Folders that tools leave behind. Never copied, never looked at.
+pub(crate) const LEFT_BEHIND: [&str; 4] = [".git", ".terraform", ".terragrunt-cache", ".terragrunt-stack"];
+/// Hidden files that a run copies all the same.
+const COPIED_HIDDEN: [&str; 2] = [".terraform.lock.hcl", ".tflint.hcl"];
+/// What starts a reference out of a module's folder.
+const UP: &str = "../";
+const MODULE_FOLDER: &str = "${path.module}/";
+
+/// Digests of files by their repository path.
+pub(crate) type Files = BTreeMap<String, Digest>;
+
+/// A module's source as it is written.
+pub(crate) enum Source {
+    /// A folder of this repository.
+    Local(ModuleSource),
+    /// The unit's own folder.
+    Own,
+    /// Somewhere else: git, a registry, an archive.
+    Remote(Fault),
+}
+
+/// Reads the `source` of a unit's `terraform` block: relative to the unit's folder wherever it is written.
+pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<Source, Fault> {
+    let text = value.want_string("`source` of `terraform`")?;
+    let place = value.origin().place();
+    const HOSTS: [&str; 4] = ["github.com/", "gitlab.com/", "bitbucket.org/", "git@"];
+    if text.contains("::") || text.contains("://") || HOSTS.iter().any(|host| text.starts_with(host)) {
+        let message = format!("the module's source {} is not in this repository", path::quoted(&text));
+        return Ok(Source::Remote(Fault::new(Code::DRIVER_REFUSED, message).at(place).remedy(
+            "Remote sources come in a later version of the native driver; use the `terragrunt` driver for this unit.",
+        )));
+    }
+    let (root_text, sub_text) = match text.split_once("//") {
+        Some((root, sub)) => (if root.is_empty() { "/" } else { root }, sub),
+        None => (&*text, ""),
+    };
+    if root_text.is_empty() {
+        return Ok(Source::Own);
+    }
+    let root = path::resolve(unit_dir, root_text).map_err(|fault| fault.at(place.clone()))?;
+    let sub = path::resolve(".", sub_text.trim_matches('/')).map_err(|fault| fault.at(place.clone()))?;
+    let sub = if sub == "." { String::new() } else { sub };
+    if root == unit_dir && sub.is_empty() {
+        return Ok(Source::Own);
+    }
+    let source = ModuleSource { root, sub, place };
+    if !reader.is_dir(&source.folder()).map_err(|fault| fault.at(source.place.clone()))? {
+        return Err(Fault::new(Code::FILE_MISSING, format!("the module's folder {} does not exist", source.folder()))
+            .at(source.place)
+            .remedy("Correct the source; it is relative to the unit's folder."));
+    }
+    Ok(Source::Local(source))
+}
+
+/// Digests of folders, each found out once for all units.
+#[derive(Default)]
+pub(crate) struct Contents {
+    folders: Mutex<HashMap<(String, bool), Arc<Files>>>,
+    references: Mutex<HashMap<String, Arc<References>>>,
+}
+
+/// What the files of a module's folder refer to outside it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct References {
+    /// Folders of local modules.
+    modules: BTreeSet<String>,
+    /// Files and folders that are named by `${path.module}/../…`.
+    files: BTreeSet<String>,
+    /// Whether something else leads upwards: then all that is copied counts.
+    unclear: bool,
+}
+
+impl Contents {
+    /// The files of a module that is copied from `source`, and of all local modules that it refers to.
+    pub(crate) fn module(&self, reader: &Reader, source: &ModuleSource, hidden: bool) -> Result<Files, Fault> {
+        let mut files = Files::new();
+        if self.gather(reader, &source.folder(), hidden, &mut files)? {
+            files.extend(
+                self.folder(reader, &source.root, hidden)?.iter().map(|(name, digest)| (name.clone(), *digest)),
+            );
+        }
+        Ok(files)
+    }
+
+    /// The files of a unit's own folder that a run would copy. The configuration itself is not among them: its
+    /// meaning counts, not its text. Nor are units below it.
+    pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Files, Fault> {
+        let mut files = Files::new();
+        self.gather(reader, folder, hidden, &mut files)?;
+        files.remove(&path::child(folder, CONFIG_FILE));
+        Ok(files)
+    }
+
+    /// Whether a folder holds OpenTofu or Terraform code.
+    pub(crate) fn has_code(reader: &Reader, folder: &str) -> Result<bool, Fault> {
+        Ok(reader.list(folder)?.unwrap_or_default().iter().any(|entry| is_code(&entry.name)))
+    }
+
+    /// Gathers a folder and what it refers to. Whether something in it is unclear.
+    fn gather(&self, reader: &Reader, start: &str, hidden: bool, files: &mut Files) -> Result<bool, Fault> {
+        let mut left = vec![start.to_owned()];
+        let mut seen = BTreeSet::new();
+        let mut unclear = false;
+        while let Some(folder) = left.pop() {
+            if !seen.insert(folder.clone()) {
+                continue;
+            }
+            files.extend(self.folder(reader, &folder, hidden)?.iter().map(|(name, digest)| (name.clone(), *digest)));
+            let references = self.references(reader, &folder)?;
+            unclear |= references.unclear;
+            left.extend(references.modules.iter().cloned());
+            for named in &references.files {
+                match reader.find(named)? {
+                    Some(Found { entry: Entry::Dir, .. }) => {
+                        let inner = self.folder(reader, named, hidden)?;
+                        files.extend(inner.iter().map(|(name, digest)| (name.clone(), *digest)));
+                    }
+                    Some(Found { entry: Entry::File { bytes, executable }, .. }) => {
+                        files.insert(named.clone(), file_digest(&bytes, executable));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(unclear)
+    }
+
+    /// The files of a folder and its folders, as a run copies them.
+    fn folder(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Arc<Files>, Fault> {
+        let key = (folder.to_owned(), hidden);
+        if let Some(files) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(files));
+        }
+        let mut files = Files::new();
+        let mut left = vec![folder.to_owned()];
+        let mut seen = 0usize;
+        while let Some(at) = left.pop() {
+            let entries = reader.list(&at)?.unwrap_or_default();
+            if at != folder && entries.iter().any(|entry| entry.name == CONFIG_FILE) {
+                continue;
+            }
+            seen += entries.len();
+            if seen > reader.limits().entries {
+                return Err(too_many(folder, reader.limits().entries));
+            }
+            for entry in entries {
+                let skipped = LEFT_BEHIND.contains(&entry.name.as_str())
+                    || (!hidden && entry.name.starts_with('.') && !COPIED_HIDDEN.contains(&entry.name.as_str()));
+                if skipped {
+                    continue;
+                }
+                let name = path::child(&at, &entry.name);
+                match entry.kind {
+                    EntryKind::Dir => left.push(name),
+                    EntryKind::Submodule => {}
+                    EntryKind::File { .. } | EntryKind::Symlink => {
+                        files.insert(name.clone(), entry_digest(reader, &name)?);
+                    }
+                }
+            }
+        }
+        let files = Arc::new(files);
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&files));
+        Ok(files)
+    }
+
+    fn references(&self, reader: &Reader, folder: &str) -> Result<Arc<References>, Fault> {
+        if let Some(found) = self.references.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(found));
+        }
+        let mut references = References::default();
+        for entry in reader.list(folder)?.unwrap_or_default() {
+            let name = path::child(folder, &entry.name);
+            if !is_code(&name) {
+                continue;
+            }
+            match reader.bytes(&name)? {
+                Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
+                _ => references.unclear = true,
+            }
+        }
+        let references = Arc::new(references);
+        self.references
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(folder.to_owned(), Arc::clone(&references));
+        Ok(references)
+    }
+}
+
+fn too_many(folder: &str, limit: usize) -> Fault {
+    Fault::new(Code::REPOSITORY_TOO_LARGE, format!("{folder} has more than {limit} files"))
+        .at(Place::file(folder))
+        .remedy("Point the module's source at a smaller folder.")
+}
+
+fn is_code(name: &str) -> bool {
+    [".tf", ".tofu", ".tf.json", ".tofu.json"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn file_digest(bytes: &[u8], executable: bool) -> Digest {
+    let mut digest = DigestBuilder::new("portcullis file v1");
+    digest.number(u64::from(executable)).bytes(bytes);
+    digest.finish()
+}
+
+fn entry_digest(reader: &Reader, name: &str) -> Result<Digest, Fault> {
+    Ok(match reader.find(name)? {
+        Some(Found { entry: Entry::File { bytes, executable }, .. }) => file_digest(&bytes, executable),
+        // A link to a folder counts by where it leads; what is in there belongs to that folder.
+        Some(Found { real, .. }) => Digest::of(real.as_bytes()),
+        None => Digest::of(b"(a link to nothing)"),
+    })
+}
+
+/// Finds what a file of a module refers to outside the module's folder.
+fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mut References) {
+    let Ok(file) = File::parse(name, bytes, &reader.limits().hcl) else {
+        // The tool will say what is wrong with it.
+        references.unclear = true;
+        return;
+    };
+    for block in file.body().blocks().filter(|block| block.ident.as_str() == "module") {
+        let Some(attribute) = block.body.get_attribute("source") else { continue };
+        let Expression::String(source) = &attribute.value else {
+            references.unclear = true;
+            continue;
+        };
+        let source = source.value().as_str();
+        if source.starts_with("./") || source.starts_with(UP) {
+            match path::resolve(folder, &source.replace("//", "/")) {
+                Ok(target) => references.modules.extend(Some(target)),
+                Err(_) => references.unclear = true,
+            }
+        }
+    }
+    for line in file.text().lines().filter(|line| line.contains(UP)) {
+        scan_line(folder, line.trim_start(), references);
+    }
+}
+
+fn scan_line(folder: &str, line: &str, references: &mut References) {
+    if line.starts_with('#') || line.starts_with("//") || line.starts_with("source") {
+        return;
+    }
+    // Every other part between quotes that leads upwards must start at the module's folder to be followed.
+    for text in line.split('"').filter(|text| text.contains(UP)) {
+        let Some(named) = text.strip_prefix(MODULE_FOLDER) else {
+            references.unclear = true;
+            continue;
+        };
+        let named = match named.split_once("${") {
+            Some((fixed, _)) => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
+            None => named,
+        };
+        match path::resolve(folder, named) {
+            Ok(target) if !path::is_within(folder, &target) => references.files.extend(Some(target)),
+            _ => references.unclear = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Limits;
+    use crate::source::DirSource;
+
+    fn write(root: &std::path::Path, name: &str, text: &str) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_module_counts_with_all_that_it_refers_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        write(root, "m/app/main.tf", "module \"n\" {\n  source = \"../net\"\n}\n# ../comment\n");
+        write(root, "m/app/.hidden", "");
+        write(root, "m/app/.terraform.lock.hcl", "");
+        write(root, "m/app/files/x.json", "{}");
+        write(root, "m/net/main.tf", "locals {\n  p = file(\"${path.module}/../policies/p.json\")\n}\n");
+        write(root, "m/policies/p.json", "{}");
+        write(root, "m/other/main.tf", "");
+        let reader = Reader::new(Arc::new(DirSource::open(root).unwrap()), &Limits::default());
+        let source = ModuleSource { root: "m".into(), sub: "app".into(), place: Place::file("x") };
+        let names =
+            |contents: &Contents| contents.module(&reader, &source, false).unwrap().into_keys().collect::<Vec<_>>();
+        assert_eq!(
+            names(&Contents::default()),
+            ["m/app/.terraform.lock.hcl", "m/app/files/x.json", "m/app/main.tf", "m/net/main.tf", "m/policies/p.json"]
+        );
+        // A reference that cannot be followed makes all that is copied count.
+        write(root, "m/net/odd.tf", "locals {\n  p = file(\"../x/${var.y}\")\n}\n");
+        assert!(names(&Contents::default()).contains(&"m/other/main.tf".to_owned()));
+    }
+}

@@ -231,6 +231,21 @@ async fn after_closing_nothing_reaches_a_state() {
 }
 
 #[tokio::test]
+async fn a_door_that_is_dropped_cuts_what_is_under_way() {
+    let house = House::new();
+    let door = house.open("dev/db", Phase::Apply);
+    house.memory.gate.forget_permits(usize::MAX);
+    let mut writing = Client::connect(door.socket()).await;
+    writing.send(format!("POST {OWN} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}")).await;
+    house.memory.arrived.acquire().await.unwrap().forget();
+    drop(door);
+    assert!(writing.answer().await.is_none());
+    house.memory.gate.add_permits(1);
+    assert_eq!(house.memory.versions("dev/db"), 0);
+    assert!(!house.socket().exists());
+}
+
+#[tokio::test]
 async fn a_door_does_not_wait_for_a_client_that_stalls() {
     let house = House::new();
     let door = house.open("dev/db", Phase::Apply);

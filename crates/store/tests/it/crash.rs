@@ -1,5 +1,6 @@
 //! A process that writes is killed (SIGKILL) at many moments; what it was told is kept must be there, whole.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
@@ -9,7 +10,7 @@ use portcullis_model::run::EventKind;
 use portcullis_model::state::LockInfo;
 use portcullis_store::Store;
 
-use crate::sample::{Folder, accept, at, run, run_id, state, task, task_id, unit};
+use crate::sample::{Folder, accept, at, run, state, task, task_id, unit};
 
 const FOLDER: &str = "PORTCULLIS_STORE_CRASH_FOLDER";
 
@@ -51,17 +52,17 @@ async fn write_one(store: &Store, number: u128) {
 #[test]
 fn killed_at_any_moment_nothing_that_was_acknowledged_is_lost() {
     let folder = Folder::new();
-    let mut last = 0;
+    let mut kept = BTreeSet::new();
     for round in 0..12 {
-        last = kill_after(&folder, 1 + round % 5, round).max(last);
+        kept.extend(kill_after(&folder, 1 + round % 5, round));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(check(&folder, last));
+        runtime.block_on(check(&folder, &kept));
     }
 }
 
-/// Starts the writer, waits for so many acknowledgements, kills it. Gives the last one that was read.
+/// Starts the writer, waits for so many acknowledgements, kills it. Gives what it acknowledged.
 #[allow(clippy::disallowed_methods, reason = "the process that is killed")]
-fn kill_after(folder: &Folder, lines: usize, round: usize) -> u128 {
+fn kill_after(folder: &Folder, lines: usize, round: usize) -> Vec<u128> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "crash::writer", "--nocapture"])
         .env(FOLDER, folder.dir.path())
@@ -71,7 +72,8 @@ fn kill_after(folder: &Folder, lines: usize, round: usize) -> u128 {
         .unwrap();
     let mut output = BufReader::new(writer.stdout.take().unwrap()).lines();
     let acknowledged = |line: std::io::Result<String>| line.unwrap().strip_prefix("kept ").and_then(|n| n.parse().ok());
-    let last: u128 = output.by_ref().filter_map(acknowledged).take(lines).last().expect("the writer wrote nothing");
+    let mut kept: Vec<u128> = output.by_ref().filter_map(acknowledged).take(lines).collect();
+    assert_eq!(kept.len(), lines, "the writer ended by itself");
     // Between two writes, wherever that falls this time.
     let mut spin = round * 7919;
     while spin > 0 {
@@ -79,13 +81,16 @@ fn kill_after(folder: &Folder, lines: usize, round: usize) -> u128 {
     }
     writer.kill().unwrap();
     writer.wait().unwrap();
-    output.filter_map(acknowledged).last().unwrap_or(last)
+    kept.extend(output.filter_map(acknowledged));
+    kept
 }
 
-async fn check(folder: &Folder, last: u128) {
+async fn check(folder: &Folder, kept: &BTreeSet<u128>) {
+    let last = *kept.last().unwrap();
     let store = folder.open().await;
     let runs = store.run_list(None, 10_000).await.unwrap();
-    assert!(runs.len() as u128 >= last && last > 0);
+    let numbers: BTreeSet<u128> = runs.iter().map(|run| run.id.uuid().as_u128()).collect();
+    assert!(numbers.is_superset(kept));
     for run in &runs {
         let number = run.id.uuid().as_u128();
         let (tasks, events) =
@@ -96,7 +101,7 @@ async fn check(folder: &Folder, last: u128) {
             _ => assert_eq!((tasks, events), (2, 2)),
         }
         assert!(!store.token_use(&format!("token-{number}"), at(300), at(0)).await.unwrap());
-        if number <= last {
+        if kept.contains(&number) {
             assert_eq!(run.state, RunState::Running);
             assert_eq!(store.log_read(task_id(number), 0, 10).await.unwrap().bytes, b"log");
         }
@@ -108,6 +113,5 @@ async fn check(folder: &Folder, last: u128) {
     for (_, holder) in store.state_lock_list().await.unwrap() {
         assert_eq!(store.state_unlock_task(holder.task).await.unwrap().len(), 1);
     }
-    assert!(store.run_get(run_id(last)).await.unwrap().is_some());
     store.close().await;
 }

@@ -96,6 +96,8 @@ async fn a_caller_that_goes_away_leaves_no_transaction_open() {
             }
         }
         drop(accepting);
+        // A commit that was under way ends before the next writer's turn.
+        store.token_use("another", at(300), at(0)).await.unwrap();
         // Whole or not at all.
         let known = store.run_get(run_id(polls)).await.unwrap().is_some();
         assert_eq!(store.event_list(run_id(polls), 0, 9).await.unwrap().len(), usize::from(known));

@@ -267,6 +267,26 @@ fn processes_in(dir: &Path) -> usize {
     fs::read_dir("/proc").unwrap().filter(|entry| works_here(entry.as_ref().unwrap().path())).count()
 }
 
+/// There is no SSH server here; but `ssh` has to take its options and say why it did not get through.
+#[tokio::test]
+async fn ssh_takes_the_options_that_it_is_given() {
+    if portcullis_testkit::programs::find("ssh").is_none() {
+        eprintln!("SKIPPED: ssh is not on this machine");
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (key, known_hosts) = (temp.path().join("key"), temp.path().join("known_hosts"));
+    fs::write(&key, "no key").unwrap();
+    fs::write(&known_hosts, "").unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut settings = settings(&temp, &format!("ssh://git@127.0.0.1:{port}/live.git"));
+    settings.credential = Some(Credential::SshKey { key, known_hosts });
+    let fault = Mirror::open(settings).await.unwrap().fetch().await.unwrap_err();
+    let shown = format!("{fault} {}", fault.notes().join(" "));
+    assert!(shown.contains("Connection refused"), "{shown}");
+}
+
 #[tokio::test]
 async fn what_a_remote_prints_cannot_act_on_a_terminal() {
     let temp = tempfile::tempdir().unwrap();

@@ -134,7 +134,7 @@ pub enum Answer {
     Status(u16),
     /// With a redirect to this URL.
     Redirect(String),
-    /// With a body of this many bytes.
+    /// As it should, with this many bytes of white space behind it.
     Huge(usize),
     /// With this body as JSON, for the discovery document.
     Discovery(Value),
@@ -292,9 +292,8 @@ async fn discovery(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
         (shared.answer.clone(), shared.url.clone())
     };
     match answer {
-        Answer::Good | Answer::Keys(_) => {
-            Json(json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})).into_response()
-        }
+        Answer::Huge(bytes) => padded(&discovery_document(&url), bytes),
+        Answer::Good | Answer::Keys(_) => Json(discovery_document(&url)).into_response(),
         Answer::Discovery(document) => Json(document).into_response(),
         other => bad_answer(other).await,
     }
@@ -307,10 +306,19 @@ async fn keys(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
         (shared.answer.clone(), jwks(&shared))
     };
     match answer {
+        Answer::Huge(bytes) => padded(&keys, bytes),
         Answer::Good | Answer::Discovery(_) => Json(keys).into_response(),
         Answer::Keys(document) => Json(document).into_response(),
         other => bad_answer(other).await,
     }
+}
+
+fn discovery_document(url: &str) -> Value {
+    json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})
+}
+
+fn padded(document: &Value, bytes: usize) -> Response {
+    format!("{document}{}", " ".repeat(bytes)).into_response()
 }
 
 async fn bad_answer(answer: Answer) -> Response {
@@ -319,7 +327,6 @@ async fn bad_answer(answer: Answer) -> Response {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
         Answer::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
-        Answer::Huge(bytes) => " ".repeat(bytes).into_response(),
         _ => std::future::pending().await,
     }
 }

@@ -99,6 +99,21 @@ async fn hostile_tokens_are_refused_each_for_its_own_reason() {
 }
 
 #[tokio::test]
+async fn no_character_of_a_token_can_be_changed() {
+    let issuer = FakeIssuer::start();
+    let verifier = verifier(&issuer);
+    let token = issuer.mint_with(Algorithm::Es256, claims());
+    verifier.verify(&token, now()).await.unwrap();
+    for at in 0..token.len() {
+        let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+        assert!(verifier.verify(&changed, now()).await.is_err(), "character {at}");
+        assert!(verifier.verify(&token[..at], now()).await.is_err(), "cut at {at}");
+    }
+    assert!(issuer.key_fetches() <= 1);
+}
+
+#[tokio::test]
 async fn strangers_cannot_make_the_runner_fetch() {
     let issuer = FakeIssuer::start();
     let verifier = verifier(&issuer);

@@ -47,7 +47,7 @@ impl Estate {
         let contents = Contents::default();
         let found = discover(&reader, &settings.within)?;
         let shared = Shared { reader: &reader, settings, contents: &contents };
-        let evaluated = evaluate_all(&shared, found.folders.into_iter().collect())?;
+        let evaluated = evaluate_all(&shared, &found.folders.into_iter().collect::<Vec<_>>())?;
         let mut units = settle(&reader, evaluated);
         for (unit, fault) in graph::cycles(&units) {
             units.insert(unit, Err(vec![fault]));
@@ -149,7 +149,7 @@ fn settle(reader: &Reader, evaluated: Vec<(UnitPath, Evaluated)>) -> BTreeMap<Un
 
 fn evaluate_all(
     shared: &Shared<'_>,
-    folders: Vec<(UnitPath, Option<Fault>)>,
+    folders: &[(UnitPath, Option<Fault>)],
 ) -> Result<Vec<(UnitPath, Evaluated)>, Fault> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let size = folders.len().div_ceil(threads).max(UNITS_PER_THREAD);

@@ -1,0 +1,90 @@
+//! Whole estates, from files to units: by topic.
+
+mod affected;
+mod dependencies;
+mod example;
+mod faults;
+mod files;
+mod functions;
+mod includes;
+mod resolved;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use portcullis_estate::{DirSource, Estate, Resolved, Settings, Unit};
+use portcullis_model::{Fault, UnitPath};
+use serde_json::{Map, Value as Json};
+
+/// A folder of configuration.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// With files: path and text.
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        files.iter().for_each(|(path, text)| folder.write(path, text));
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn load(&self) -> Estate {
+        self.load_with(&Settings::default())
+    }
+
+    fn load_with(&self, settings: &Settings) -> Estate {
+        Estate::load(Arc::new(DirSource::open(self.path()).unwrap()), settings).unwrap()
+    }
+}
+
+fn path(text: &str) -> UnitPath {
+    UnitPath::parse(text).unwrap()
+}
+
+/// A unit that must be fine.
+fn unit<'e>(estate: &'e Estate, name: &str) -> &'e Unit {
+    match estate.units().get(&path(name)) {
+        Some(Ok(unit)) => unit,
+        Some(Err(faults)) => panic!("{name}: {faults:#?}"),
+        None => panic!("{name} is no unit; the units are {:?}", estate.units().keys().collect::<Vec<_>>()),
+    }
+}
+
+/// The faults of a unit that must have some.
+fn faults<'e>(estate: &'e Estate, name: &str) -> &'e [Fault] {
+    match estate.units().get(&path(name)) {
+        Some(Err(faults)) => faults,
+        other => panic!("{name} has no faults: {other:?}"),
+    }
+}
+
+/// Outputs of units, by path.
+fn outputs(json: Json) -> impl Fn(&UnitPath) -> Option<Map<String, Json>> {
+    move |unit| json.get(unit.as_str()).and_then(Json::as_object).cloned()
+}
+
+fn resolve(estate: &Estate, name: &str) -> Resolved {
+    resolve_with(estate, name, "plan", Json::Null)
+}
+
+fn resolve_with(estate: &Estate, name: &str, command: &str, json: Json) -> Resolved {
+    match estate.resolve(&path(name), command, &outputs(json)) {
+        Ok(resolved) => resolved,
+        Err(fault) => panic!("{name}: {fault:#?}"),
+    }
+}
+
+/// The inputs of a unit, as text.
+fn inputs(resolved: &Resolved) -> String {
+    let shown: Vec<String> = resolved.inputs.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    shown.join("\n")
+}

@@ -1,4 +1,5 @@
 //! The engine's rules, one at a time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The runtime: commit before effects, a journal that refuses, jobs that panic, and stopping.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 mod support;
 

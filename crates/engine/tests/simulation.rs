@@ -2,6 +2,7 @@
 //!
 //! The simulator is the store, the executor and the callers. It checks on every effect that the promise P8
 //! holds: nothing accepted is lost, nothing is applied by two at once or twice blindly, and every run ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Compares one new value with another: what was known must be the same, but for mocks.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
@@ -10,8 +11,9 @@ use crate::decide::Mock;
 const TEXT_MAX_BYTES: usize = 16 * 1024;
 /// Shortest mock that is looked for inside a longer text, in bytes. A shorter one is found by chance.
 const MOCK_MIN_BYTES: usize = 3;
-/// Most positions looked at while mocks are looked for in one text.
-const POSITIONS_MAX: usize = 100_000;
+/// Most comparisons with mocks in one comparison of plans. Plans and mocks come from strangers; past this,
+/// what is not plainly the same differs.
+const COMPARISONS_MAX: usize = 5_000_000;
 /// Longest key shown in a path, in characters.
 const KEY_MAX_CHARS: usize = 64;
 
@@ -162,6 +164,7 @@ pub(super) struct Mocks {
     parts: Vec<(Value, Value)>,
     /// Those that may stand inside a longer text, as text.
     texts: Vec<(String, String)>,
+    comparisons_left: Cell<usize>,
 }
 
 impl Mocks {
@@ -175,11 +178,21 @@ impl Mocks {
             .filter_map(|(mock, real)| Some((scalar_text(mock)?, scalar_text(real)?)))
             .filter(|(mock, _)| mock.len() >= MOCK_MIN_BYTES)
             .collect();
-        Mocks { parts, texts }
+        Mocks { parts, texts, comparisons_left: Cell::new(COMPARISONS_MAX) }
+    }
+
+    /// Takes from the number of comparisons that are left; false when they are used up.
+    fn spend(&self, comparisons: usize) -> bool {
+        let left = self.comparisons_left.get().checked_sub(comparisons);
+        self.comparisons_left.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// Whether `is` is what becomes of `was` when mocks in it are replaced by what they really are.
     fn explain(&self, was: &Value, is: &Value) -> bool {
+        if !self.spend(self.parts.len()) {
+            return false;
+        }
         if self.parts.iter().any(|(mock, real)| mock == was && real == is) {
             return true;
         }
@@ -208,13 +221,16 @@ impl Mocks {
         if self.texts.is_empty() || was.len() > TEXT_MAX_BYTES || is.len() > TEXT_MAX_BYTES {
             return false;
         }
-        let (was, is) = (was.as_bytes(), is.as_bytes());
+        if !self.spend(self.texts.len()) {
+            return false;
+        }
         let usable: Vec<(&[u8], &[u8])> = self
             .texts
             .iter()
+            .filter(|(mock, _)| was.contains(mock.as_str()))
             .map(|(mock, real)| (mock.as_bytes(), real.as_bytes()))
-            .filter(|(mock, _)| was.windows(mock.len()).any(|window| window == *mock))
             .collect();
+        let (was, is) = (was.as_bytes(), is.as_bytes());
         let mut open = vec![(was, is)];
         let mut seen = HashSet::new();
         while let Some((was, is)) = open.pop() {
@@ -224,7 +240,7 @@ impl Mocks {
             if !seen.insert((was.len(), is.len())) {
                 continue;
             }
-            if seen.len() > POSITIONS_MAX {
+            if !self.spend(usable.len() + 1) {
                 return false;
             }
             if let (Some((a, was)), Some((b, is))) = (was.split_first(), is.split_first())
@@ -243,6 +259,9 @@ impl Mocks {
 
     /// Whether a mock is somewhere in this value.
     pub(super) fn occur_in(&self, value: &Value) -> bool {
+        if !self.spend(self.parts.len()) {
+            return false;
+        }
         self.parts.iter().any(|(mock, _)| mock == value)
             || match value {
                 Value::String(text) => self.texts.iter().any(|(mock, _)| text.contains(mock)),

@@ -1,5 +1,5 @@
 //! Records for tests: short to write, valid to read.
-#![allow(dead_code, missing_docs, reason = "each test binary uses its part")]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test binary uses its part")]
 
 use jiff::Timestamp;
 use portcullis_engine::{NewTask, NewTaskKind, Prepared};

@@ -67,7 +67,6 @@ impl Reader {
                     links += 1;
                     if links > LINKS_MAX {
                         return Err(Fault::new(Code::OUTSIDE_REPOSITORY, format!("the links of {path} have no end"))
-                            .at(Place::file(path))
                             .remedy("Remove the link."));
                     }
                     if target.starts_with('/') {
@@ -129,7 +128,6 @@ impl Reader {
 
 fn leaves(path: &str) -> Fault {
     Fault::new(Code::OUTSIDE_REPOSITORY, format!("{path} leads out of the repository through a symbolic link"))
-        .at(Place::file(path))
         .remedy("Replace the link by the file, or let it point inside the repository.")
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portcullis_hcl::hcl_edit::structure::{Attribute, Block, Structure};
 use portcullis_hcl::value::Entries;
 use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate};
-use portcullis_model::{Code, Fault};
+use portcullis_model::{Code, Fault, Place};
 
 use super::dependency::Dependencies;
 use super::include::Include;
@@ -50,7 +50,8 @@ impl<'s> Frame<'s> {
         config_path: &str,
         missing: impl FnOnce() -> Fault,
     ) -> Result<Rc<Self>, Vec<Fault>> {
-        let file = session.config_file(config_path, missing).map_err(|fault| vec![fault])?;
+        let file =
+            session.config_file(config_path, missing).map_err(|fault| vec![fault.at(Place::file(config_path))])?;
         Frame::make(session, file, config_path, Weak::new(), false)
     }
 

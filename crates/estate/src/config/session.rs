@@ -93,7 +93,7 @@ impl<'a> Session<'a> {
     /// Notes that something is not known without running it, once for each place.
     pub(crate) fn note_inexact(&self, fault: Fault) {
         let mut inexact = self.inexact.borrow_mut();
-        if !inexact.contains(&fault) {
+        if !inexact.iter().any(|known| known.place() == fault.place()) {
             inexact.push(fault);
         }
     }

@@ -50,26 +50,30 @@ fn comments_and_unused_files_affect_nothing() {
 
 #[test]
 fn what_differs_is_named() {
-    assert_eq!(after(|folder| replace(folder, "root.hcl", "us-east-1", "eu-west-1")), [
-        "dev/vpc Changed: input `region` differs",
-        "dev/app Downstream: depends on dev/vpc"
-    ]);
-    assert_eq!(after(|folder| folder.write("modules/naming/main.tf", "# x\n")), [
-        "dev/app Changed: file modules/naming/main.tf differs"
-    ]);
-    assert_eq!(after(|folder| replace(folder, "dev/app/terragrunt.hcl", "\"m\"", "\"n\"")), [
-        "dev/app Changed: dependency `vpc` differs"
-    ]);
-    assert_eq!(after(|folder| replace(folder, "dev/app/terragrunt.hcl", "app-$", "api-$")), [
-        "dev/app Changed: input `name` differs"
-    ]);
-    assert_eq!(after(|folder| replace(folder, "dev/app/terragrunt.hcl", "outputs.id", "outputs.arn")), [
-        "dev/app Changed: input `name` differs"
-    ]);
-    assert_eq!(after(|folder| folder.write("dev/vpc/.terraform.lock.hcl", "# x\n")), [
-        "dev/vpc Changed: lock file dev/vpc/.terraform.lock.hcl differs",
-        "dev/app Downstream: depends on dev/vpc"
-    ]);
+    assert_eq!(
+        after(|folder| replace(folder, "root.hcl", "us-east-1", "eu-west-1")),
+        ["dev/vpc Changed: input `region` differs", "dev/app Downstream: depends on dev/vpc"]
+    );
+    assert_eq!(
+        after(|folder| folder.write("modules/naming/main.tf", "# x\n")),
+        ["dev/app Changed: file modules/naming/main.tf differs"]
+    );
+    assert_eq!(
+        after(|folder| replace(folder, "dev/app/terragrunt.hcl", "\"m\"", "\"n\"")),
+        ["dev/app Changed: dependency `vpc` differs"]
+    );
+    assert_eq!(
+        after(|folder| replace(folder, "dev/app/terragrunt.hcl", "app-$", "api-$")),
+        ["dev/app Changed: input `name` differs"]
+    );
+    assert_eq!(
+        after(|folder| replace(folder, "dev/app/terragrunt.hcl", "outputs.id", "outputs.arn")),
+        ["dev/app Changed: input `name` differs"]
+    );
+    assert_eq!(
+        after(|folder| folder.write("dev/vpc/.terraform.lock.hcl", "# x\n")),
+        ["dev/vpc Changed: lock file dev/vpc/.terraform.lock.hcl differs", "dev/app Downstream: depends on dev/vpc"]
+    );
 }
 
 #[test]
@@ -81,8 +85,8 @@ fn added_deleted_and_broken_units_are_told_apart() {
     });
     assert_eq!(found, ["dev/new Added: is new", "dev/app Deleted: its folder is no unit any more"]);
     let found = after(|folder| folder.write("dev/vpc/terragrunt.hcl", "nonsense = 1\n"));
-    assert!(found[1].starts_with("dev/vpc Changed: cannot be evaluated"), "{found:?}");
-    assert_eq!(found[0], "dev/app Downstream: depends on dev/vpc");
+    assert!(found[0].starts_with("dev/vpc Changed: cannot be evaluated"), "{found:?}");
+    assert_eq!(found[1], "dev/app Downstream: depends on dev/vpc");
 }
 
 #[test]

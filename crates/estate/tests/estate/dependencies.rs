@@ -41,7 +41,7 @@ fn the_graph_is_known_without_outputs() {
 #[test]
 fn real_outputs_go_in_and_are_noted() {
     let resolved =
-        resolve_with(&db("").load(), "dev/db", "apply", json!({"dev/vpc": {"id": "vpc-1", "unused": true}}));
+        resolve_with(&db("").into_estate(), "dev/db", "apply", json!({"dev/vpc": {"id": "vpc-1", "unused": true}}));
     assert_eq!(inputs(&resolved), "id = \"vpc-1\"");
     assert_eq!(resolved.used_outputs[&path("dev/vpc")], json!({"id": "vpc-1"}));
     assert!(resolved.mocked.is_empty());
@@ -49,7 +49,7 @@ fn real_outputs_go_in_and_are_noted() {
 
 #[test]
 fn without_outputs_and_mocks_a_unit_cannot_be_resolved() {
-    let estate = db("").load();
+    let estate = db("").into_estate();
     assert_eq!(refused(&estate, "plan", json!({})), Code::OUTPUTS_MISSING);
     assert_eq!(refused(&estate, "plan", json!({"dev/vpc": {}})), Code::OUTPUTS_MISSING);
 }
@@ -57,7 +57,8 @@ fn without_outputs_and_mocks_a_unit_cannot_be_resolved() {
 #[test]
 fn mocks_stand_in_for_allowed_commands_only() {
     let estate =
-        db("  mock_outputs = { id = \"mock\", other = 1 }\n  mock_outputs_allowed_terraform_commands = [\"plan\"]\n").load();
+        db("  mock_outputs = { id = \"mock\", other = 1 }\n  mock_outputs_allowed_terraform_commands = [\"plan\"]\n")
+            .into_estate();
     let resolved = resolve_with(&estate, "dev/db", "plan", json!({}));
     assert_eq!(inputs(&resolved), "id = \"mock\"");
     assert_eq!(resolved.mocked.len(), 1);
@@ -75,7 +76,7 @@ fn mocks_fill_gaps_as_the_strategy_says() {
         db(&format!(
             "  mock_outputs = {{ id = \"mock\", m = {{ a = 1, b = 2 }} }}\n  mock_outputs_merge_strategy_with_state = \"{strategy}\"\n"
         ))
-        .load()
+        .into_estate()
     };
     let state = json!({"dev/vpc": {"m": {"b": 3}}});
     let resolved = resolve_with(&with("shallow"), "dev/db", "plan", state.clone());
@@ -108,10 +109,10 @@ inputs = dependency.vpc.outputs
 
 #[test]
 fn skipped_and_disabled_dependencies_need_no_outputs() {
-    let estate = db("  skip_outputs = true\n  mock_outputs = { id = \"mock\" }\n").load();
+    let estate = db("  skip_outputs = true\n  mock_outputs = { id = \"mock\" }\n").into_estate();
     assert_eq!(inputs(&resolve_with(&estate, "dev/db", "apply", json!({}))), "id = \"mock\"");
     assert!(!unit(&estate, "dev/db").dependencies[0].outputs);
-    let estate = db("  enabled = false\n  mock_outputs = { id = \"mock\" }\n").load();
+    let estate = db("  enabled = false\n  mock_outputs = { id = \"mock\" }\n").into_estate();
     assert_eq!(inputs(&resolve_with(&estate, "dev/db", "apply", json!({}))), "id = \"mock\"");
     assert!(unit(&estate, "dev/db").dependencies.is_empty());
 }

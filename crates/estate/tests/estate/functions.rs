@@ -44,14 +44,17 @@ fn functions_answer_as_terragrunt_does() {
         ("x", "deep_merge({ a = [1] }, { a = [2], b = 1 }).a", "[1, 2]"),
     ];
     let expressions: Vec<(&str, &str)> = cases.iter().map(|(name, expr, _)| (*name, *expr)).collect();
-    let folder = with_inputs(&expressions, &[
-        ("root.hcl", ""),
-        ("dev/common.hcl", "inputs = {\n  x = local.x\n}\nlocals {\n  x = 1\n}\n"),
-        ("data/t.txt", "text"),
-        ("data/sub/v.json", "{}"),
-        ("data/x.tpl", "hello ${who}"),
-        ("data/v.tfvars", "n = [1, 2]\n"),
-    ]);
+    let folder = with_inputs(
+        &expressions,
+        &[
+            ("root.hcl", ""),
+            ("dev/common.hcl", "inputs = {\n  x = local.x\n}\nlocals {\n  x = 1\n}\n"),
+            ("data/t.txt", "text"),
+            ("data/sub/v.json", "{}"),
+            ("data/x.tpl", "hello ${who}"),
+            ("data/v.tfvars", "n = [1, 2]\n"),
+        ],
+    );
     let settings = Settings {
         env: BTreeMap::from([("SET".into(), "value".into())]),
         account: Some(AccountFacts { name: AccountName::parse("dev").unwrap(), id: "111111111111".into() }),
@@ -63,18 +66,13 @@ fn functions_answer_as_terragrunt_does() {
         assert_eq!(format!("{:?}", resolved.inputs[name]), wanted, "{expression}");
     }
     let reads = &unit(&estate, "dev/net/vpc").reads;
-    assert_eq!(reads, &[
-        "data/t.txt",
-        "data/v.tfvars",
-        "data/x.tpl",
-        "dev/common.hcl",
-        "dev/net/vpc/terragrunt.hcl"
-    ]);
+    assert_eq!(reads, &["data/t.txt", "data/v.tfvars", "data/x.tpl", "dev/common.hcl", "dev/net/vpc/terragrunt.hcl"]);
 }
 
 #[test]
 fn what_would_have_to_run_makes_a_unit_inexact_and_is_named() {
-    let folder = with_inputs(&[("a", "1"), ("b", "run_cmd(\"id\")"), ("c", "\"x-${get_aws_caller_identity_arn()}\"")], &[]);
+    let folder =
+        with_inputs(&[("a", "1"), ("b", "run_cmd(\"id\")"), ("c", "\"x-${get_aws_caller_identity_arn()}\"")], &[]);
     let estate = folder.load();
     let found = &unit(&estate, "dev/net/vpc").inexact;
     let places: Vec<(Code, u32)> = found.iter().map(|fault| (fault.code(), fault.place().unwrap().line)).collect();
@@ -82,7 +80,8 @@ fn what_would_have_to_run_makes_a_unit_inexact_and_is_named() {
     let refused = estate.resolve(&crate::path("dev/net/vpc"), "plan", &|_| None).unwrap_err();
     assert_eq!(refused.code(), Code::INEXACT);
     // Another command is another input.
-    let other = with_inputs(&[("a", "1"), ("b", "run_cmd(\"ls\")"), ("c", "\"x-${get_aws_caller_identity_arn()}\"")], &[]);
+    let other =
+        with_inputs(&[("a", "1"), ("b", "run_cmd(\"ls\")"), ("c", "\"x-${get_aws_caller_identity_arn()}\"")], &[]);
     assert_ne!(unit(&other.load(), "dev/net/vpc").input_digest, unit(&estate, "dev/net/vpc").input_digest);
 }
 
@@ -124,10 +123,13 @@ fn files_outside_the_repository_cannot_be_read() {
 
 #[test]
 fn configurations_that_read_each_other_are_a_cycle() {
-    let folder = with_inputs(&[("a", "read_terragrunt_config(\"../../a.hcl\").inputs.x")], &[
-        ("dev/a.hcl", "inputs = {\n  x = read_terragrunt_config(\"b.hcl\").inputs.x\n}\n"),
-        ("dev/b.hcl", "inputs = {\n  x = read_terragrunt_config(\"a.hcl\").inputs.x\n}\n"),
-    ]);
+    let folder = with_inputs(
+        &[("a", "read_terragrunt_config(\"../../a.hcl\").inputs.x")],
+        &[
+            ("dev/a.hcl", "inputs = {\n  x = read_terragrunt_config(\"b.hcl\").inputs.x\n}\n"),
+            ("dev/b.hcl", "inputs = {\n  x = read_terragrunt_config(\"a.hcl\").inputs.x\n}\n"),
+        ],
+    );
     let estate = folder.load();
     let fault = &faults(&estate, "dev/net/vpc")[0];
     assert_eq!(fault.code(), Code::INCLUDE_CYCLE);

@@ -37,12 +37,29 @@ impl Folder {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Loads, and keeps the folder for as long as the estate: it reads on when units are resolved.
+    fn into_estate(self) -> Loaded {
+        Loaded { estate: self.load(), _folder: self }
+    }
+
     fn load(&self) -> Estate {
         self.load_with(&Settings::default())
     }
 
     fn load_with(&self, settings: &Settings) -> Estate {
         Estate::load(Arc::new(DirSource::open(self.path()).unwrap()), settings).unwrap()
+    }
+}
+
+struct Loaded {
+    estate: Estate,
+    _folder: Folder,
+}
+
+impl std::ops::Deref for Loaded {
+    type Target = Estate;
+    fn deref(&self) -> &Estate {
+        &self.estate
     }
 }
 

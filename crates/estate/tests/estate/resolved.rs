@@ -3,12 +3,12 @@
 use portcullis_estate::{Estate, IfExists};
 use portcullis_model::Code;
 
-use crate::{Folder, faults, path, resolve, unit};
+use crate::{Folder, Loaded, faults, path, resolve, unit};
 
-fn with_source(source: &str) -> Estate {
+fn with_source(source: &str) -> Loaded {
     let folder = Folder::new(&[("modules/net/vpc/main.tf", "")]);
     folder.write("dev/vpc/terragrunt.hcl", &format!("terraform {{\n  source = \"{source}\"\n}}\n"));
-    folder.load()
+    folder.into_estate()
 }
 
 #[test]
@@ -27,7 +27,9 @@ fn a_local_source_is_split_at_the_double_slash() {
 
 #[test]
 fn a_source_that_cannot_be_had_is_refused_with_its_place() {
-    for source in ["git::https://example.com/x.git//vpc?ref=v1", "tfr:///a/b/c?version=1", "github.com/a/b", "git@x:a/b"] {
+    for source in
+        ["git::https://example.com/x.git//vpc?ref=v1", "tfr:///a/b/c?version=1", "github.com/a/b", "git@x:a/b"]
+    {
         let estate = with_source(source);
         assert_eq!(unit(&estate, "dev/vpc").dependencies, []);
         let fault = estate.resolve(&path("dev/vpc"), "plan", &|_| None).unwrap_err();
@@ -118,9 +120,17 @@ errors {
 #[test]
 fn wrong_values_are_found_without_resolving() {
     let wrong = [
-        ("generate \"x\" {\n  path = \"../x\"\n  if_exists = \"skip\"\n  contents = \"\"\n}\n", Code::OUTSIDE_REPOSITORY, 2),
+        (
+            "generate \"x\" {\n  path = \"../x\"\n  if_exists = \"skip\"\n  contents = \"\"\n}\n",
+            Code::OUTSIDE_REPOSITORY,
+            2,
+        ),
         ("generate \"x\" {\n  path = \"x\"\n  if_exists = \"never\"\n  contents = \"\"\n}\n", Code::HCL_TYPE, 3),
-        ("terraform {\n  before_hook \"x\" {\n    commands = [\"plan\"]\n    execute = []\n  }\n}\n", Code::HCL_TYPE, 2),
+        (
+            "terraform {\n  before_hook \"x\" {\n    commands = [\"plan\"]\n    execute = []\n  }\n}\n",
+            Code::HCL_TYPE,
+            2,
+        ),
         ("prevent_destroy = \"maybe\"\n", Code::HCL_TYPE, 1),
         ("inputs = [1]\n", Code::HCL_TYPE, 1),
         ("include \"x\" {\n  path = \"../../root.hcl\"\n  merge_strategy = \"magic\"\n}\n", Code::HCL_TYPE, 3),

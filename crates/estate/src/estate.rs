@@ -49,7 +49,7 @@ impl Estate {
         let shared = Shared { reader: &reader, settings, contents: &contents };
         let evaluated = evaluate_all(&shared, &found.folders.into_iter().collect::<Vec<_>>())?;
         let mut units = settle(&reader, evaluated);
-        for (unit, fault) in graph::cycles(&units) {
+        for (unit, fault) in dangling(&units).into_iter().chain(graph::cycles(&units)) {
             units.insert(unit, Err(vec![fault]));
         }
         let graph = Graph::new(&units);
@@ -145,6 +145,22 @@ fn settle(reader: &Reader, evaluated: Vec<(UnitPath, Evaluated)>) -> BTreeMap<Un
         !parent
     });
     units
+}
+
+/// Units that depend on a folder whose configuration turned out to be no unit.
+fn dangling(units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>) -> BTreeMap<UnitPath, Fault> {
+    let mut faults = BTreeMap::new();
+    for unit in units.values().flatten() {
+        let gone = unit.dependencies.iter().find(|found| !found.foreign && !units.contains_key(&found.target));
+        if let Some(dependency) = gone {
+            let message = format!("{} is no unit: its configuration has no module", dependency.target);
+            let fault = Fault::new(Code::DEPENDENCY_NOT_A_UNIT, message)
+                .at(dependency.place.clone())
+                .remedy("Name the folder of a unit, one with a module's source or code of its own.");
+            faults.insert(unit.path.clone(), fault);
+        }
+    }
+    faults
 }
 
 fn evaluate_all(

@@ -60,6 +60,11 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
     if root == unit_dir && sub.is_empty() {
         return Ok(Source::Own);
     }
+    // A driver copies files as they are; it must not have to follow a link to find them.
+    let root = match reader.find(&root).map_err(|fault| fault.at(place.clone()))? {
+        Some(found) => found.real,
+        None => root,
+    };
     let source = ModuleSource { root, sub, place };
     if !reader.is_dir(&source.folder()).map_err(|fault| fault.at(source.place.clone()))? {
         return Err(Fault::new(Code::FILE_MISSING, format!("the module's folder {} does not exist", source.folder()))
@@ -222,7 +227,7 @@ fn file_digest(bytes: &[u8], executable: bool) -> Digest {
 }
 
 fn entry_digest(reader: &Reader, name: &str) -> Result<Digest, Fault> {
-    Ok(match reader.find(name)? {
+    Ok(match reader.find(name).map_err(|fault| fault.at(Place::file(name)))? {
         Some(Found { entry: Entry::File { bytes, executable }, .. }) => file_digest(&bytes, executable),
         // A link to a folder counts by where it leads; what is in there belongs to that folder.
         Some(Found { real, .. }) => Digest::of(real.as_bytes()),

@@ -113,6 +113,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_resolves_is_inside_and_relative_leads_back(base in "([a-c]/){0,3}[a-c]", text in "/?([a-c./]|repo/|\\.\\./){0,12}") {
+            if let Ok(path) = resolve(&base, &text) {
+                proptest::prop_assert!(path == "." || path.split('/').all(|part| !matches!(part, "" | "." | "..")));
+                proptest::prop_assert_eq!(&resolve(&base, &relative(&base, &path)).unwrap(), &path);
+                proptest::prop_assert_eq!(&resolve(&base, &absolute(&path)).unwrap(), &path);
+            }
+        }
+    }
+
     #[test]
     fn relative_is_that_of_go() {
         assert_eq!(relative(".", "dev/vpc"), "dev/vpc");

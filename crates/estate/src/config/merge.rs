@@ -212,11 +212,11 @@ mod tests {
     use super::*;
     use portcullis_hcl::Origin;
 
-    fn value(json: serde_json::Value) -> Value {
-        crate::json::to_value(&json, &Origin::built_in())
+    fn value(json: &serde_json::Value) -> Value {
+        crate::json::to_value(json, &Origin::built_in())
     }
 
-    fn merged(parent: serde_json::Value, child: serde_json::Value) -> serde_json::Value {
+    fn merged(parent: &serde_json::Value, child: &serde_json::Value) -> serde_json::Value {
         crate::json::from_value(&deep_merge(&value(parent), &value(child)).unwrap()).unwrap()
     }
 
@@ -224,10 +224,10 @@ mod tests {
     fn deep_merge_appends_lists_and_joins_maps() {
         use serde_json::json;
         assert_eq!(
-            merged(json!({"a": [1], "m": {"x": 1, "y": 2}, "n": 1}), json!({"a": [2], "m": {"y": 3}, "n": null})),
+            merged(&json!({"a": [1], "m": {"x": 1, "y": 2}, "n": 1}), &json!({"a": [2], "m": {"y": 3}, "n": null})),
             json!({"a": [1, 2], "m": {"x": 1, "y": 3}, "n": null})
         );
-        assert_eq!(merged(json!({"a": "x"}), json!({"a": {"b": 1}})), json!({"a": {"b": 1}}));
-        assert!(deep_merge(&value(json!({"a": "x"})), &value(json!({"a": [1]}))).is_err());
+        assert_eq!(merged(&json!({"a": "x"}), &json!({"a": {"b": 1}})), json!({"a": {"b": 1}}));
+        assert!(deep_merge(&value(&json!({"a": "x"})), &value(&json!({"a": [1]}))).is_err());
     }
 }

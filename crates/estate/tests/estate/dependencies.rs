@@ -163,15 +163,21 @@ fn cycles_and_dependencies_on_nothing_are_named() {
         ("d/terragrunt.hcl", "dependency \"m\" {\n  config_path = \"../nowhere\"\n}\n"),
         ("e/main.tf", ""),
         ("e/terragrunt.hcl", "inputs = {\n  x = dependency.nope.outputs.y\n}\n"),
+        ("f/main.tf", ""),
+        ("f/terragrunt.hcl", "dependencies {\n  paths = [\"../parent\"]\n}\n"),
+        ("parent/terragrunt.hcl", ""),
         ("modules/main.tf", ""),
     ]);
     let estate = folder.load();
     let cycle = &faults(&estate, "a")[0];
     assert_eq!(cycle.code(), Code::DEPENDENCY_CYCLE);
     assert_eq!(cycle.notes(), ["a/terragrunt.hcl:1:1 depends on b", "b/terragrunt.hcl:3:12 depends on a"]);
-    for (name, code) in
-        [("c", Code::DEPENDENCY_NOT_A_UNIT), ("d", Code::DEPENDENCY_NOT_A_UNIT), ("e", Code::HCL_UNKNOWN_VARIABLE)]
-    {
+    for (name, code) in [
+        ("c", Code::DEPENDENCY_NOT_A_UNIT),
+        ("d", Code::DEPENDENCY_NOT_A_UNIT),
+        ("f", Code::DEPENDENCY_NOT_A_UNIT),
+        ("e", Code::HCL_UNKNOWN_VARIABLE),
+    ] {
         assert_eq!(faults(&estate, name)[0].code(), code, "{name}");
         assert_eq!(faults(&estate, name)[0].place().unwrap().line, 2, "{name}");
     }

@@ -85,7 +85,11 @@ fn links_lead_to_units_inside_and_to_errors_outside() {
     symlink("real", folder.path().join("alias")).unwrap();
     symlink(outside.path(), folder.path().join("out")).unwrap();
     symlink(outside.path().join("terragrunt.hcl"), folder.path().join("d/terragrunt.hcl")).unwrap();
+    folder.write("e/main.tf", "");
+    folder.write("e/terragrunt.hcl", "");
+    symlink("/etc/passwd", folder.path().join("e/data.txt")).unwrap();
     let estate = folder.load();
+    assert_eq!(faults(&estate, "e")[0].place().unwrap().file, "e/data.txt");
     assert_eq!(unit(&estate, "a").dependencies[0].target, path("real"));
     for (name, line) in [("b", Some(2)), ("c", Some(2))] {
         let fault = &faults(&estate, name)[0];

@@ -1,5 +1,7 @@
 //! Whole estates, from files to units: by topic.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
+
 mod affected;
 mod dependencies;
 mod example;

@@ -3,9 +3,26 @@
 //! | module | holds |
 //! |---|---|
 //! | [`service`] | the trait that a runner implements |
+//! | [`router`] | every route on one page, and what all of them share |
+//! | [`runs`], [`tasks`], [`units`], [`health`] | the handlers, by noun |
+//! | [`extract`] | what is taken from a request, checked and limited |
+//! | [`refusal`] | faults as RFC 9457 problem documents |
+//! | [`listener`] | sockets, TLS, connection limits, a clean stop |
+//! | [`openapi`] | the document that describes all this |
 //!
-//! Never decides who may do what: that is the [`Service`]'s.
+//! Never decides who may do what: that is the [`Service`]'s. Every answer is `no-store`, and every error, also
+//! those of the framework, is a problem document with a stable code.
 
+pub mod extract;
+pub mod health;
+pub mod listener;
+pub mod openapi;
+pub mod refusal;
+pub mod router;
+pub mod runs;
 pub mod service;
+pub mod tasks;
+pub mod units;
 
+pub use listener::Listener;
 pub use service::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};

@@ -1,0 +1,113 @@
+//! Every route on one page, and what all of them share: a limit on requests at once, headers, the request log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use http::{HeaderValue, Method, header};
+use portcullis_model::{Code, Fault};
+use tokio::sync::{Semaphore, watch};
+
+use super::refusal::Refusal;
+use super::service::Service;
+use super::{health, openapi, runs, tasks, units};
+
+/// Most requests that are answered at once, streams not counted.
+pub const REQUESTS_MAX: usize = 128;
+/// Most streams (events, followed logs) that are open at once.
+pub const STREAMS_MAX: usize = 512;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The runner.
+    pub service: Arc<dyn Service>,
+    /// Becomes true when open streams are to end.
+    pub closing: watch::Receiver<bool>,
+    /// Places for streams.
+    pub streams: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Over a runner.
+    pub fn new(service: Arc<dyn Service>, closing: watch::Receiver<bool>) -> Self {
+        Shared {
+            service,
+            closing,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }
+    }
+}
+
+/// The routes, by path.
+pub fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    vec![
+        ("/v1/runs", post(runs::trigger).get(runs::list)),
+        ("/v1/runs/{id}", get(runs::show)),
+        ("/v1/runs/{id}/events", get(runs::events)),
+        ("/v1/runs/{id}/cancel", post(runs::cancel)),
+        ("/v1/runs/{id}/approve", post(runs::approve)),
+        ("/v1/tasks/{id}/log", get(tasks::log)),
+        ("/v1/units", get(units::list)),
+        ("/v1/healthz", get(health::health)),
+        ("/v1/readyz", get(health::ready)),
+        ("/v1/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// The whole API.
+pub fn router(shared: Shared) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in routes() {
+        router = router.route(path, methods);
+    }
+    router
+        // Where load balancers look.
+        .route("/healthz", get(health::health))
+        .route("/readyz", get(health::ready))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(shared.clone(), around))
+        .with_state(shared)
+}
+
+async fn no_such_path() -> Refusal {
+    Fault::new(Code::NOT_FOUND, "there is no such path in this API").remedy("See `/v1/openapi.json`.").into()
+}
+
+async fn no_such_method() -> Refusal {
+    Fault::new(Code::METHOD_NOT_ALLOWED, "the method is not allowed on this path")
+        .remedy("See `/v1/openapi.json`.")
+        .into()
+}
+
+/// Limits the requests at once, sets the headers of every answer, and logs the request. Neither tokens nor
+/// query strings are logged.
+async fn around(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = match shared.requests.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => {
+            let fault = Fault::new(Code::BUSY, format!("{REQUESTS_MAX} requests are being answered already"));
+            Refusal(fault.remedy("Try again in a moment.")).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
+    if method == Method::GET {
+        tracing::debug!(%method, path, status, ms, "request");
+    } else {
+        tracing::info!(%method, path, status, ms, "request");
+    }
+    response
+}

@@ -1,5 +1,12 @@
 //! The same change, a part of a change, and the decision, on small plans written by hand.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -97,7 +104,7 @@ fn other_actions_addresses_and_origins_are_other_changes() {
     );
     differs(
         &with(json!(["create", "delete"]), none.clone()),
-        &with(json!(["delete", "create"]), none.clone()),
+        &with(json!(["delete", "create"]), none),
         "was `create, then destroy`",
     );
     differs(&update, &with(json!(["update"]), json!({ "previous_address": "t.b" })), "moves from another address");

@@ -27,6 +27,10 @@ struct Memory {
 impl Journal for Memory {
     fn commit<'a>(&'a self, record: &'a StepRecord) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
+            // Whatever was spawned before the commit runs before it.
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
             let mut refuse = self.refuse.lock().unwrap();
             if *refuse > 0 {
                 *refuse -= 1;
@@ -99,12 +103,17 @@ async fn begin(b: fn() -> JobDone, endless: bool) -> (Arc<Memory>, Arc<Script>, 
     (store, script, handle)
 }
 
+/// What does not happen within a minute does not happen: the test fails and does not hang.
+async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), event).await.expect("it never happened")
+}
+
 /// Waits until a run has the state, by the changes that the engine tells of.
 async fn reach(handle: &Handle, store: &Memory, number: u64, record: RunRecord, wanted: RunState) {
     let mut changes = handle.subscribe();
     handle.submit(record).await.unwrap();
     while store.run(number) != Some(wanted) {
-        assert_eq!(changes.recv().await.unwrap(), run_id(number));
+        assert_eq!(soon(changes.recv()).await.unwrap(), run_id(number));
     }
 }
 
@@ -130,7 +139,7 @@ async fn a_step_that_the_journal_refuses_is_offered_again_and_the_trouble_is_sho
     let (store, script, handle) = begin(|| JobDone::Interrupted, true).await;
     *store.refuse.lock().unwrap() = 3;
     handle.submit(run(1, ActionKind::Plan)).await.unwrap();
-    script.b_runs.notified().await;
+    soon(script.b_runs.notified()).await;
     assert_eq!(*store.refuse.lock().unwrap(), 0);
     assert_eq!(handle.trouble(), None);
     *store.refuse.lock().unwrap() = 1;
@@ -148,7 +157,7 @@ async fn a_step_that_the_journal_refuses_is_offered_again_and_the_trouble_is_sho
 async fn a_stop_gives_running_jobs_their_time_and_keeps_what_they_were_at() {
     let (store, script, handle) = begin(|| JobDone::Interrupted, true).await;
     handle.submit(run(1, ActionKind::Plan)).await.unwrap();
-    script.b_runs.notified().await;
+    soon(script.b_runs.notified()).await;
     let before = tokio::time::Instant::now();
     handle.shutdown(Duration::from_secs(30)).await;
     assert_eq!(before.elapsed().as_secs(), 30);
@@ -160,7 +169,7 @@ async fn a_stop_gives_running_jobs_their_time_and_keeps_what_they_were_at() {
     let (runs, kept) = store.kept.lock().unwrap().clone();
     let unfinished = vec![(runs[&run_id(1)].clone(), kept.into_values().collect())];
     let _again = start(unfinished, Settings { parallel: 2 }, store.clone(), script.clone()).await.unwrap();
-    script.b_runs.notified().await;
+    soon(script.b_runs.notified()).await;
     assert_eq!(store.task(1, 1).attempt, 2);
 }
 
@@ -168,7 +177,7 @@ async fn a_stop_gives_running_jobs_their_time_and_keeps_what_they_were_at() {
 async fn a_stop_ends_also_while_the_journal_refuses() {
     let (store, script, handle) = begin(|| JobDone::Interrupted, true).await;
     handle.submit(run(1, ActionKind::Plan)).await.unwrap();
-    script.b_runs.notified().await;
+    soon(script.b_runs.notified()).await;
     *store.refuse.lock().unwrap() = u32::MAX;
     let cancel = tokio::spawn({
         let handle = handle.clone();
@@ -184,7 +193,7 @@ async fn the_engine_stops_when_nobody_can_talk_to_it_any_more() {
     let (store, script, handle) = begin(|| JobDone::Interrupted, true).await;
     let mut changes = handle.subscribe();
     handle.submit(run(1, ActionKind::Plan)).await.unwrap();
-    script.b_runs.notified().await;
+    soon(script.b_runs.notified()).await;
     drop(handle);
     while changes.recv().await.is_ok() {}
     assert_eq!(store.task(1, 1).state, TaskState::Waiting);

@@ -1,0 +1,4 @@
+output "detector_id" {
+  description = "Id of the detector."
+  value       = terraform_data.detector.output.id
+}

@@ -1,0 +1,2 @@
+# Read by every unit of this account, see `account_variables` in root.hcl.
+deletion_protection = true

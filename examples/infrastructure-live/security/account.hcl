@@ -1,0 +1,4 @@
+locals {
+  account_name = "security"
+  environment  = "security"
+}

@@ -55,7 +55,7 @@ fn differs(reviewed: &Change, fresh: &Change, at: &str) {
 fn known_values_must_be_the_same() {
     let tags = |name: &str| create(json!({ "n": 1, "tags": { "Name": name, "the team": "a" }, "list": ["x", "y"] }));
     same(&tags("a"), &tags("a"));
-    differs(&tags("a"), &tags("b"), "`t.a.tags.Name` is not what was reviewed");
+    differs(&tags("a"), &tags("b"), "`t.a.tags.Name` is not what it was before");
     differs(&create(json!({ "m": { "a b": 1 } })), &create(json!({ "m": { "a b": 2 } })), "`t.a.m[\"a b\"]`");
     differs(&create(json!({ "l": [1, 2] })), &create(json!({ "l": [1, 3] })), "`t.a.l[1]`");
     differs(&create(json!({ "l": [1, 2] })), &create(json!({ "l": [1] })), "`t.a.l` has another number of elements");
@@ -322,7 +322,7 @@ fn another_change_than_the_reviewed_one_is_held_whatever_the_rule_says() {
     let (fresh, other) = (create(json!({ "x": 1 })), create(json!({ "x": 2 })));
     for unreviewed in [Unreviewed::CreateOnly, Unreviewed::Hold, Unreviewed::Apply] {
         Ask { reviewed: Some(&fresh), unreviewed, ..Ask::about(&fresh) }.applies(TaskResult::AppliedSameChange);
-        Ask { reviewed: Some(&other), unreviewed, ..Ask::about(&fresh) }.holds("`t.a.x` is not what was reviewed");
+        Ask { reviewed: Some(&other), unreviewed, ..Ask::about(&fresh) }.holds("`t.a.x` is not what it was before");
         Ask { approved: Some(&fresh), reviewed: Some(&other), unreviewed, ..Ask::about(&fresh) }
             .applies(TaskResult::AppliedApproved);
         Ask { approved: Some(&other), unreviewed, ..Ask::about(&fresh) }.holds("not the approved one");

@@ -92,12 +92,12 @@ fn walk<'a>(
     }
     let differs = |path: &[At<'_>], what| Err(ValueDifference { path: render(path), what });
     if fresh.is_unknown() {
-        return differs(path, "was known when it was reviewed, and is not now");
+        return differs(path, "was known before, and is not now");
     }
     let (was, is) = match (reviewed.value, fresh.value) {
         (None, None) => return Ok(()),
-        (None, Some(_)) => return differs(path, "is set now, and was not when it was reviewed"),
-        (Some(_), None) => return differs(path, "was set when it was reviewed, and is not now"),
+        (None, Some(_)) => return differs(path, "is set now, and was not before"),
+        (Some(_), None) => return differs(path, "was set before, and is not now"),
         (Some(was), Some(is)) => (was, is),
     };
     if !reviewed.has_unknown() && !fresh.has_unknown() && (was == is || mocks.explain(was, is)) {
@@ -123,8 +123,8 @@ fn walk<'a>(
             }
             Ok(())
         }
-        (Value::Array(_), Value::Array(_)) => differs(path, "has another number of elements than was reviewed"),
-        _ => differs(path, "is not what was reviewed"),
+        (Value::Array(_), Value::Array(_)) => differs(path, "has another number of elements than before"),
+        _ => differs(path, "is not what it was before"),
     }
 }
 

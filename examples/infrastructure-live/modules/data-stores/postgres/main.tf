@@ -6,7 +6,7 @@ module "naming" {
 locals {
   port = 5432
 
-  # A logical replication slot keeps write-ahead log that a small disk has no room for.
+  # Replicas may wait for long queries instead of cancelling them.
   parameters = merge(
     { "rds.force_ssl" = "1" },
     var.settings.read_replicas > 0 ? { "max_standby_streaming_delay" = "30000" } : {},

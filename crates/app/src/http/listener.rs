@@ -100,7 +100,10 @@ impl Listener {
 
 /// The next connection. `None` after a failure: the reason is logged, and a moment has passed, because a lack
 /// of file descriptors does not go away by asking again at once.
-async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, _)) => {
@@ -115,7 +118,12 @@ async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStr
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<Arc<Tls>>, app: TowerToHyperService<axum::Router>, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    app: TowerToHyperService<axum::Router>,
+    watcher: Watcher,
+) {
     let Some(tls) = tls else {
         return http1(stream, app, watcher).await;
     };

@@ -8,6 +8,7 @@
 //! | [`extract`] | what is taken from a request, checked and limited |
 //! | [`refusal`] | faults as RFC 9457 problem documents |
 //! | [`listener`] | sockets, TLS, connection limits, a clean stop |
+//! | [`views`] | records as the API shows them |
 //! | [`openapi`] | the document that describes all this |
 //!
 //! Never decides who may do what: that is the [`Service`]'s. Every answer is `no-store`, and every error, also
@@ -23,6 +24,7 @@ pub mod runs;
 pub mod service;
 pub mod tasks;
 pub mod units;
+pub mod views;
 
 pub use listener::Listener;
 pub use service::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};

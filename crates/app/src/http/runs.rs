@@ -95,9 +95,7 @@ pub(super) fn page_limit(limit: Option<u32>) -> Result<u32, Fault> {
     match limit {
         None => Ok(PAGE_DEFAULT),
         Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
-        Some(limit) => {
-            Err(Fault::new(Code::BAD_REQUEST, format!("`limit` is {limit}, allowed are 1 to {PAGE_MAX}")))
-        }
+        Some(limit) => Err(Fault::new(Code::BAD_REQUEST, format!("`limit` is {limit}, allowed are 1 to {PAGE_MAX}"))),
     }
 }
 
@@ -161,7 +159,9 @@ pub async fn events(
 ) -> Result<Response, Refusal> {
     let after = match headers.get("last-event-id") {
         None => params.after.unwrap_or(0),
-        Some(text) => text.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| bad_cursor("Last-Event-ID"))?,
+        Some(text) => {
+            text.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| bad_cursor("Last-Event-ID"))?
+        }
     };
     let reader = shared.service.run_reader(caller, run).await?;
     let place = stream_place(&shared)?;

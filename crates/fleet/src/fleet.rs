@@ -1,0 +1,363 @@
+//! [`Fleet`]: a definition that was taken whole.
+
+use std::collections::BTreeMap;
+
+use portcullis_hcl::Origin;
+use portcullis_model::id::quoted;
+use portcullis_model::{AccountName, BranchName, Code, Fault, FleetName, PrincipalName, RepositoryName};
+
+use crate::account::{Account, Identity, Principal, Repository, audience_for};
+use crate::decode;
+use crate::layer::{Tree, merge};
+use crate::principals::{Issuer, issuer, principal, unknown_name};
+use crate::profiles::{Layer, Profiles, inner, layer};
+use crate::read::{Evaluator, Source, sources, text, texts};
+use crate::schema::{self, Contents, Entry, contents, duplicate};
+
+/// Where the definition starts, from the top of the repository.
+pub const FLEET_FILE: &str = "portcullis.hcl";
+
+/// Gives a file of the repository by its path from the top, or `None` when there is no such file.
+pub type Read<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, Fault> + 'a;
+
+/// All accounts of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleet {
+    name: FleetName,
+    accounts: BTreeMap<AccountName, Account>,
+    deploy_order: Vec<AccountName>,
+}
+
+impl Fleet {
+    /// Reads [`FLEET_FILE`] and what it imports.
+    ///
+    /// # Errors
+    /// Every fault that was found, each with its place and a remedy (`PC-0500` to `PC-0509`). A definition with
+    /// a fault anywhere is not taken at all: half a definition is half an access policy.
+    pub fn load(read: &Read<'_>) -> Result<Fleet, Vec<Fault>> {
+        let sources = sources(FLEET_FILE, read)?;
+        let mut faults = Vec::new();
+        let fleet = Parts::read(&sources, &mut faults).and_then(|parts| parts.fleet(&mut faults));
+        match fleet {
+            Some(fleet) if faults.is_empty() => Ok(fleet),
+            _ if faults.is_empty() => Err(vec![Fault::internal("the fleet definition has no fault and no result")]),
+            _ => Err(faults),
+        }
+    }
+
+    /// The fleet's name.
+    pub fn name(&self) -> &FleetName {
+        &self.name
+    }
+
+    /// An account.
+    ///
+    /// # Errors
+    /// `PC-0506` when the fleet has none of that name.
+    pub fn account(&self, name: &AccountName) -> Result<Account, Fault> {
+        self.accounts.get(name).cloned().ok_or_else(|| {
+            let known = self.accounts.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            Fault::new(Code::FLEET_ACCOUNT_UNKNOWN, format!("fleet `{}` has no account `{name}`", self.name))
+                .remedy(format!("There are {known}."))
+        })
+    }
+
+    /// All accounts, by name.
+    pub fn accounts(&self) -> &BTreeMap<AccountName, Account> {
+        &self.accounts
+    }
+
+    /// The order in which accounts are brought up: `deploy_order`, or the order in which they are defined.
+    pub fn deploy_order(&self) -> Vec<AccountName> {
+        self.deploy_order.clone()
+    }
+}
+
+/// An account before its layers are merged.
+struct Draft {
+    name: AccountName,
+    origin: Origin,
+    layer: Layer,
+}
+
+/// The definition, block by block.
+struct Parts {
+    name: FleetName,
+    repositories: BTreeMap<RepositoryName, Repository>,
+    /// The fleet's own settings, below every profile.
+    base: Tree,
+    identities: BTreeMap<String, Issuer>,
+    principals: BTreeMap<PrincipalName, Principal>,
+    profiles: Profiles,
+    drafts: Vec<Draft>,
+    deploy_order: Vec<AccountName>,
+}
+
+impl Parts {
+    fn read(sources: &[Source], faults: &mut Vec<Fault>) -> Option<Parts> {
+        let mut read = Vec::new();
+        for source in sources {
+            let form = if source.imported { &schema::IMPORTED } else { &schema::ROOT };
+            let body = contents(source.file.body(), &source.file, form, faults);
+            read.push((source, body, Evaluator::checked(&source.file, faults)));
+        }
+        let identities = identities(&read, faults);
+        let principals = principals(&read, &identities, faults);
+        let mut profiles = Profiles::default();
+        for (source, body, evaluator) in &read {
+            for entry in body.blocks_named("profile") {
+                profiles.insert(entry, source.imported, evaluator, faults);
+            }
+        }
+        let (source, body, evaluator) = read.last()?;
+        let drafts = drafts(body, evaluator, faults);
+        let Some(entry) = body.blocks_named("fleet").next() else {
+            let message = format!("`{}` has no `fleet` block", source.file.path());
+            faults.push(
+                Origin::new(&source.file, 0..0)
+                    .fault(Code::FLEET_UNKNOWN_NAME, message)
+                    .remedy("Add `fleet \"…\" { … }` with its repository."),
+            );
+            return None;
+        };
+        let name = FleetName::parse(entry.label).map_err(|fault| faults.push(fault.at(entry.origin.place()))).ok();
+        let body = contents(&entry.block.body, entry.origin.file(), &schema::FLEET, faults);
+        let repositories = repositories(&body, evaluator, faults);
+        if repositories.is_empty() && faults.is_empty() {
+            let fault = entry.origin.fault(Code::FLEET_UNKNOWN_NAME, "the fleet has no `repository`");
+            faults.push(
+                fault.remedy("Add `repository \"…\" { url = \"…\" protected = [\"main\"] }`, on lines of their own."),
+            );
+        }
+        let mut base = Tree::new();
+        for tools in body.blocks_named("tools") {
+            base.insert("tools".to_owned(), inner(tools, &schema::TOOLS, evaluator, faults));
+        }
+        let deploy_order = deploy_order(&body, evaluator, &drafts).map_err(|fault| faults.push(fault)).ok();
+        Some(Parts {
+            name: name?,
+            repositories,
+            base,
+            identities,
+            principals,
+            profiles,
+            drafts,
+            deploy_order: deploy_order?,
+        })
+    }
+
+    fn fleet(self, faults: &mut Vec<Fault>) -> Option<Fleet> {
+        self.profiles.check(faults);
+        let mut accounts: BTreeMap<AccountName, Account> = BTreeMap::new();
+        for draft in &self.drafts {
+            match self.account(draft) {
+                Ok(account) => {
+                    faults.extend(overlap(&account, accounts.values(), &draft.origin));
+                    accounts.insert(account.name.clone(), account);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if self.drafts.is_empty() {
+            faults.push(
+                Fault::new(Code::FLEET_UNKNOWN_NAME, format!("fleet `{}` has no account", self.name))
+                    .at(portcullis_model::Place::file(FLEET_FILE))
+                    .remedy("Add `account \"…\" { … }`."),
+            );
+        }
+        Some(Fleet { name: self.name, accounts, deploy_order: self.deploy_order })
+    }
+
+    fn account(&self, draft: &Draft) -> Result<Account, Fault> {
+        let mut tree = Tree::new();
+        merge(&mut tree, &self.base);
+        merge(&mut tree, &self.profiles.effective(&draft.layer)?);
+        let name = draft.name.clone();
+        let identity = |issuer: &Issuer| Identity {
+            issuer: issuer.issuer.clone(),
+            jwks_uri: issuer.jwks_uri.clone(),
+            audience: issuer.audience(name.as_str()).unwrap_or_else(|| audience_for(&self.name, &name)),
+        };
+        let account = Account {
+            fleet: self.name.clone(),
+            id: decode::id(&tree, name.as_str(), &draft.origin)?,
+            path: decode::path(&tree, name.as_str())?,
+            regions: decode::regions(&tree)?,
+            repository: self.repository(&tree, &draft.origin)?,
+            tools: decode::tools(&tree)?,
+            identities: self.identities.iter().map(|(name, issuer)| (name.clone(), identity(issuer))).collect(),
+            principals: self.principals.clone(),
+            actions: decode::actions(&tree, &self.principals)?,
+            env: decode::env(&tree)?,
+            limits: decode::limits(&tree)?,
+            name,
+        };
+        if account.actions.values().all(|grant| grant.allow.is_empty()) {
+            return Err(draft
+                .origin
+                .fault(Code::FLEET_LOCKS_OUT, format!("account `{}` would let nobody in", account.name))
+                .remedy("Give it a profile with actions, or an `action` block with `allow`."));
+        }
+        Ok(account)
+    }
+
+    /// The repository that the account names, or the only one there is.
+    fn repository(&self, tree: &Tree, at: &Origin) -> Result<Repository, Fault> {
+        let known = || self.repositories.keys().map(RepositoryName::as_str);
+        match (decode::repository(tree)?, self.repositories.values().next()) {
+            (Some((name, value)), _) => self
+                .repositories
+                .iter()
+                .find(|(known, _)| known.as_str() == name)
+                .map(|(_, repository)| repository.clone())
+                .ok_or_else(|| unknown_name(value, "repository", &name, known())),
+            (None, Some(only)) if self.repositories.len() == 1 => Ok(only.clone()),
+            (None, _) => Err(at
+                .fault(Code::FLEET_UNKNOWN_NAME, "the account does not say which repository is its own")
+                .remedy("Add `repository = \"…\"` to the account.")),
+        }
+    }
+}
+
+type Opened<'a> = (&'a Source, Contents<'a>, Evaluator<'a>);
+
+fn identities(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> BTreeMap<String, Issuer> {
+    let mut identities = BTreeMap::new();
+    for (_, body, evaluator) in read {
+        for entry in body.blocks_named("identity") {
+            let Some(found) = issuer(entry, evaluator, faults) else { continue };
+            if identities.insert(entry.label.to_owned(), found).is_some() {
+                faults.push(duplicate(&format!("identity {}", quoted(entry.label)), &entry.origin));
+            }
+        }
+    }
+    identities
+}
+
+fn principals(
+    read: &[Opened<'_>],
+    identities: &BTreeMap<String, Issuer>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<PrincipalName, Principal> {
+    let mut principals = BTreeMap::new();
+    for (_, body, evaluator) in read {
+        for entry in body.blocks_named("principal") {
+            let Some((name, found)) = principal(entry, evaluator, identities, faults) else { continue };
+            if principals.insert(name.clone(), found).is_some() {
+                faults.push(duplicate(&format!("principal `{name}`"), &entry.origin));
+            }
+        }
+    }
+    principals
+}
+
+fn drafts(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for entry in body.blocks_named("account") {
+        let inside = contents(&entry.block.body, entry.origin.file(), &schema::ACCOUNT, faults);
+        let layer = layer(&inside, entry, evaluator, faults);
+        match AccountName::parse(entry.label) {
+            Ok(name) => drafts.push(Draft { name, origin: entry.origin.clone(), layer }),
+            Err(fault) => faults.push(fault.at(entry.origin.place())),
+        }
+    }
+    drafts
+}
+
+fn repositories(
+    body: &Contents<'_>,
+    evaluator: &Evaluator<'_>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<RepositoryName, Repository> {
+    let mut repositories = BTreeMap::new();
+    for entry in body.blocks_named("repository") {
+        let inside = contents(&entry.block.body, entry.origin.file(), &schema::REPOSITORY, faults);
+        match repository(entry, &inside, evaluator) {
+            Ok(found) => {
+                repositories.insert(found.name.clone(), found);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    repositories
+}
+
+fn repository(entry: &Entry<'_>, body: &Contents<'_>, evaluator: &Evaluator<'_>) -> Result<Repository, Fault> {
+    let name = RepositoryName::parse(entry.label).map_err(|fault| fault.at(entry.origin.place()))?;
+    let url = evaluator.required(body, "url", &entry.origin)?;
+    let protected = evaluator.required(body, "protected", &entry.origin)?;
+    let text = text(&url, "`url`")?;
+    if text.is_empty() || text.len() > 2048 || text.starts_with('-') || text.contains(char::is_control) {
+        return Err(url
+            .fault(Code::FLEET_TYPE, "`url` is no address of a repository")
+            .remedy("Give an `https://` or `ssh://` URL."));
+    }
+    let user =
+        text.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@')).map(|(user, _)| user);
+    if user.is_some_and(|user| user.contains(':')) {
+        // The place's excerpt would show the line.
+        let mut place = url.origin().place();
+        place.excerpt.clear();
+        return Err(Fault::new(Code::FLEET_TYPE, "`url` contains a password")
+            .at(place)
+            .remedy("Take it out, revoke it, and give the runner the credential by file."));
+    }
+    let mut branches = Vec::new();
+    for (name, at) in texts(&protected, "`protected`")?.iter().zip(protected.as_seq().unwrap_or_default()) {
+        branches.push(BranchName::parse(name).map_err(|fault| fault.at(at.origin().place()))?);
+    }
+    if branches.is_empty() {
+        return Err(protected
+            .fault(Code::FLEET_TYPE, "`protected` names no branch")
+            .remedy("Name the branch that reviewed changes are merged to, such as `main`."));
+    }
+    Ok(Repository { name, url: text, protected: branches })
+}
+
+/// `deploy_order` names every account once; without it, accounts are in the order of their definition.
+fn deploy_order(body: &Contents<'_>, evaluator: &Evaluator<'_>, drafts: &[Draft]) -> Result<Vec<AccountName>, Fault> {
+    let defined = || drafts.iter().map(|draft| &draft.name);
+    let Some(value) = evaluator.optional(body, "deploy_order")?.filter(|value| !value.is_null()) else {
+        return Ok(defined().cloned().collect());
+    };
+    let mut order: Vec<AccountName> = Vec::new();
+    for (name, at) in texts(&value, "`deploy_order`")?.iter().zip(value.as_seq().unwrap_or_default()) {
+        let account = defined()
+            .find(|known| known.as_str() == name)
+            .ok_or_else(|| unknown_name(at, "account", name, defined().map(AccountName::as_str)))?;
+        if order.contains(account) {
+            return Err(duplicate(&format!("account `{name}` in `deploy_order`"), at.origin()));
+        }
+        order.push(account.clone());
+    }
+    match defined().find(|name| !order.contains(name)) {
+        None => Ok(order),
+        Some(left_out) => Err(value
+            .fault(Code::FLEET_TYPE, format!("`deploy_order` leaves out account `{left_out}`"))
+            .remedy("Name every account, or leave `deploy_order` out.")),
+    }
+}
+
+/// A unit belongs to one account, and an account's number to one account.
+fn overlap<'a>(account: &Account, others: impl Iterator<Item = &'a Account>, at: &Origin) -> Vec<Fault> {
+    let within = |inner: &str, outer: &str| {
+        outer == "." || inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mut faults = Vec::new();
+    for other in others {
+        if other.id == account.id {
+            let message = format!("accounts `{}` and `{}` have the same id", other.name, account.name);
+            faults.push(at.fault(Code::FLEET_DUPLICATE, message).remedy("Give each account its own id."));
+        }
+        let same_repository = other.repository.name == account.repository.name;
+        if same_repository && (within(&account.path, &other.path) || within(&other.path, &account.path)) {
+            let message = format!(
+                "the folders of accounts `{}` ({}) and `{}` ({}) overlap",
+                other.name, other.path, account.name, account.path
+            );
+            let fault = at.fault(Code::FLEET_DUPLICATE, message);
+            faults.push(fault.remedy("A unit belongs to one account: give each account a folder of its own."));
+        }
+    }
+    faults
+}

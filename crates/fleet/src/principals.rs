@@ -1,0 +1,186 @@
+//! Identities and principals: who issues tokens, and whose tokens these are.
+//!
+//! Claims are exact values. What looks like a pattern is refused: it would never match, and whoever wrote it
+//! believes that it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_hcl::Value;
+use portcullis_model::id::quoted;
+use portcullis_model::{Code, Fault, PrincipalName};
+
+use crate::account::Principal;
+use crate::read::{Evaluator, text, texts, wrong};
+use crate::schema::{self, Contents, Entry, contents};
+
+/// Stands for the account's name in an identity's `audience`.
+const ACCOUNT_PLACEHOLDER: &str = "{account}";
+/// Most values that a claim may list.
+const CLAIM_VALUES_MAX: usize = 256;
+/// Claims that the runner checks itself, for every token.
+const RESERVED_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
+
+/// An issuer, as it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Issuer {
+    pub issuer: String,
+    pub jwks_uri: Option<String>,
+    audience: Option<String>,
+}
+
+impl Issuer {
+    /// The audience of one account's tokens.
+    pub fn audience(&self, account: &str) -> Option<String> {
+        self.audience.as_ref().map(|audience| audience.replace(ACCOUNT_PLACEHOLDER, account))
+    }
+}
+
+pub(crate) fn issuer(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Option<Issuer> {
+    let body = contents(&entry.block.body, entry.origin.file(), &schema::IDENTITY, faults);
+    let read = || -> Result<Issuer, Fault> {
+        let issuer = url(&evaluator.required(&body, "issuer", &entry.origin)?, "`issuer`")?;
+        let jwks_uri = present(evaluator, &body, "jwks_uri")?.map(|value| url(&value, "`jwks_uri`")).transpose()?;
+        let audience = present(evaluator, &body, "audience")?.map(|value| audience(&value)).transpose()?;
+        Ok(Issuer { issuer, jwks_uri, audience })
+    };
+    read().map_err(|fault| faults.push(fault)).ok()
+}
+
+/// An attribute's value, if it is there and not `null`.
+fn present(evaluator: &Evaluator<'_>, body: &Contents<'_>, name: &str) -> Result<Option<Value>, Fault> {
+    Ok(evaluator.optional(body, name)?.filter(|value| !value.is_null()))
+}
+
+/// A token that was made for one account must be worth nothing at another.
+fn audience(value: &Value) -> Result<String, Fault> {
+    let text = text(value, "`audience`")?;
+    if text.contains(ACCOUNT_PLACEHOLDER) {
+        return Ok(text);
+    }
+    Err(value
+        .fault(Code::FLEET_TYPE, "the audience is the same for every account")
+        .remedy("Put `{account}` into it, or leave it out: it is then `portcullis:<fleet>/<account>`."))
+}
+
+/// `https://…`, or `http://` on this machine for tests.
+fn url(value: &Value, what: &str) -> Result<String, Fault> {
+    let text = text(value, what)?;
+    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or("").to_owned();
+    let loopback = |authority: &str| {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+    };
+    let ok = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => !host(rest).is_empty() && !host(rest).contains('@'),
+        (_, Some(rest)) => loopback(&host(rest)),
+        _ => false,
+    };
+    if ok && text.len() <= 2048 && !text.contains(|c: char| c.is_control() || c == ' ') {
+        return Ok(text);
+    }
+    Err(value
+        .fault(Code::FLEET_TYPE, format!("{what} is {}, which is no https URL", quoted(&text)))
+        .remedy("Give an `https://` URL. Plain `http://` is taken for a loopback address only."))
+}
+
+/// A principal, and the name of its identity at its place, to be looked up when all are known.
+pub(crate) fn principal(
+    entry: &Entry<'_>,
+    evaluator: &Evaluator<'_>,
+    identities: &BTreeMap<String, Issuer>,
+    faults: &mut Vec<Fault>,
+) -> Option<(PrincipalName, Principal)> {
+    let body = contents(&entry.block.body, entry.origin.file(), &schema::PRINCIPAL, faults);
+    let read = || -> Result<(PrincipalName, Principal), Fault> {
+        let name = PrincipalName::parse(entry.label).map_err(|fault| fault.at(entry.origin.place()))?;
+        let identity = evaluator.required(&body, "identity", &entry.origin)?;
+        let identity_name = text(&identity, "`identity`")?;
+        if !identities.contains_key(&identity_name) {
+            return Err(unknown_name(&identity, "identity", &identity_name, identities.keys().map(String::as_str)));
+        }
+        let claims = claims(&evaluator.required(&body, "claims", &entry.origin)?)?;
+        Ok((name, Principal { identity: identity_name, claims }))
+    };
+    read().map_err(|fault| faults.push(fault)).ok()
+}
+
+fn claims(value: &Value) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+    let entries = value.as_map().ok_or_else(|| wrong(value, "`claims`", "a map"))?;
+    if entries.is_empty() {
+        return Err(value
+            .fault(Code::FLEET_TYPE, "a principal without claims would be everybody that the issuer knows")
+            .remedy("Name claims that only this caller has, such as `repository_id`."));
+    }
+    let mut claims = BTreeMap::new();
+    for (claim, wanted) in entries {
+        if RESERVED_CLAIMS.contains(&&**claim) {
+            return Err(wanted
+                .fault(Code::FLEET_TYPE, format!("claim `{claim}` is checked for every token and cannot be wanted"))
+                .remedy("Issuer and audience belong to `identity`; times and token id are the runner's."));
+        }
+        claims.insert(claim.to_string(), claim_values(claim, wanted)?);
+    }
+    Ok(claims)
+}
+
+fn claim_values(claim: &str, wanted: &Value) -> Result<Vec<String>, Fault> {
+    let what = format!("claim `{claim}`");
+    // Numbers and bools are claims too; their text form is compared.
+    let one = |value: &Value| -> Result<String, Fault> {
+        let text =
+            value.text_form().ok_or_else(|| wrong(value, &what, "a string, a number, a bool or a list of them"))?;
+        if text.is_empty() {
+            return Err(value
+                .fault(Code::FLEET_TYPE, format!("{what} is empty"))
+                .remedy("Name the value it must have."));
+        }
+        if text.contains('*') {
+            return Err(value
+                .fault(Code::FLEET_TYPE, format!("{what} is {}, but claims are compared exactly", quoted(&text)))
+                .remedy("List the values that are allowed. There are no wildcards."));
+        }
+        Ok(text.to_string())
+    };
+    let Some(elements) = wanted.as_seq() else { return Ok(vec![one(wanted)?]) };
+    if elements.is_empty() || elements.len() > CLAIM_VALUES_MAX {
+        return Err(wanted
+            .fault(
+                Code::FLEET_TYPE,
+                format!("{what} lists {} values, allowed are 1 to {CLAIM_VALUES_MAX}", elements.len()),
+            )
+            .remedy("List the values that it may have."));
+    }
+    let values = elements.iter().map(one).collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(values.into_iter().collect())
+}
+
+/// `PC-0504`, with the names that there are.
+pub(crate) fn unknown_name<'n>(at: &Value, kind: &str, name: &str, known: impl Iterator<Item = &'n str>) -> Fault {
+    let list = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let remedy = if list.is_empty() {
+        format!("Define it: `{kind} \"…\" {{ … }}`.")
+    } else {
+        format!("There are {list}. Name one of them, or define it.")
+    };
+    at.fault(Code::FLEET_UNKNOWN_NAME, format!("there is no {kind} {}", quoted(name))).remedy(remedy)
+}
+
+/// The principals that a list names; each must exist.
+pub(crate) fn named(
+    value: &Value,
+    what: &str,
+    known: &BTreeMap<PrincipalName, Principal>,
+) -> Result<Vec<PrincipalName>, Fault> {
+    let mut names = Vec::new();
+    for (name, at) in texts(value, what)?.iter().zip(value.as_seq().unwrap_or_default()) {
+        let parsed = PrincipalName::parse(name).map_err(|fault| fault.at(at.origin().place()))?;
+        if !known.contains_key(&parsed) {
+            return Err(unknown_name(at, "principal", name, known.keys().map(PrincipalName::as_str)));
+        }
+        if names.contains(&parsed) {
+            return Err(schema::duplicate(&format!("principal `{name}` in {what}"), at.origin()));
+        }
+        names.push(parsed);
+    }
+    Ok(names)
+}

@@ -1,0 +1,166 @@
+//! Which attributes and blocks a body may have, and reading a body by that.
+//!
+//! Strict: an unknown or repeated name is a fault with its place. Evaluates nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_hcl::hcl_edit::expr::Expression;
+use portcullis_hcl::hcl_edit::structure::{Block, Body, Structure};
+use portcullis_hcl::{File, Origin};
+use portcullis_model::id::quoted;
+use portcullis_model::{Code, Fault};
+
+/// A block that a body may have.
+pub(crate) struct BlockForm {
+    pub name: &'static str,
+    /// Labels that it must have: 0 or 1.
+    pub labels: usize,
+    /// Whether it (with the same label) may be there more than once.
+    pub repeats: bool,
+}
+
+/// What a body may have.
+pub(crate) struct Form {
+    /// For messages: `an account`.
+    pub of: &'static str,
+    pub attributes: &'static [&'static str],
+    pub blocks: &'static [BlockForm],
+}
+
+const fn block(name: &'static str, labels: usize) -> BlockForm {
+    BlockForm { name, labels, repeats: false }
+}
+
+const LOCALS: BlockForm = BlockForm { name: "locals", labels: 0, repeats: true };
+
+pub(crate) const ROOT: Form = Form {
+    of: "portcullis.hcl",
+    attributes: &[],
+    blocks: &[
+        block("fleet", 1),
+        LOCALS,
+        block("import", 1),
+        block("identity", 1),
+        block("principal", 1),
+        block("profile", 1),
+        block("account", 1),
+    ],
+};
+
+/// An imported file defines no accounts and no fleet: what exists is decided in one place.
+pub(crate) const IMPORTED: Form = Form {
+    of: "an imported file",
+    attributes: &[],
+    blocks: &[LOCALS, block("import", 1), block("identity", 1), block("principal", 1), block("profile", 1)],
+};
+
+pub(crate) const FLEET: Form =
+    Form { of: "`fleet`", attributes: &["deploy_order"], blocks: &[block("repository", 1), block("tools", 0)] };
+pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
+pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path"], blocks: &[] };
+pub(crate) const IDENTITY: Form =
+    Form { of: "`identity`", attributes: &["issuer", "jwks_uri", "audience"], blocks: &[] };
+pub(crate) const PRINCIPAL: Form = Form { of: "`principal`", attributes: &["identity", "claims"], blocks: &[] };
+pub(crate) const PROFILE: Form =
+    Form { of: "`profile`", attributes: &["profiles", "regions", "env"], blocks: LAYER_BLOCKS };
+pub(crate) const ACCOUNT: Form = Form {
+    of: "`account`",
+    attributes: &["id", "path", "repository", "profiles", "regions", "env"],
+    blocks: LAYER_BLOCKS,
+};
+const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0)];
+pub(crate) const ACTION: Form =
+    Form { of: "`action`", attributes: &["allow", "approvers", "approvals", "unreviewed"], blocks: &[] };
+pub(crate) const TOOLS: Form =
+    Form { of: "`tools`", attributes: &["driver", "tofu", "terraform", "terragrunt"], blocks: &[] };
+pub(crate) const LIMITS: Form = Form {
+    of: "`limits`",
+    attributes: &["parallel", "memory_mib", "disk_mib", "pids", "cpu_percent", "timeout_s"],
+    blocks: &[],
+};
+
+/// A block that has the right form.
+pub(crate) struct Entry<'a> {
+    pub name: &'a str,
+    pub label: &'a str,
+    pub block: &'a Block,
+    pub origin: Origin,
+}
+
+/// A body, taken apart.
+#[derive(Default)]
+pub(crate) struct Contents<'a> {
+    pub attributes: BTreeMap<&'a str, &'a Expression>,
+    pub blocks: Vec<Entry<'a>>,
+}
+
+impl<'a> Contents<'a> {
+    pub fn blocks_named<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b Entry<'a>> {
+        self.blocks.iter().filter(move |entry| entry.name == name)
+    }
+}
+
+/// Takes a body apart. What does not fit the form goes to `faults` and is left out.
+pub(crate) fn contents<'a>(body: &'a Body, file: &Arc<File>, form: &Form, faults: &mut Vec<Fault>) -> Contents<'a> {
+    let mut contents = Contents::default();
+    for structure in body {
+        let checked = match structure {
+            Structure::Attribute(attribute) => {
+                let name = attribute.key.as_str();
+                let at = Origin::of(file, &attribute.key);
+                if !form.attributes.contains(&name) {
+                    Err(unknown("attribute", name, form, &at))
+                } else if contents.attributes.insert(name, &attribute.value).is_some() {
+                    Err(duplicate(&format!("attribute `{name}`"), &at))
+                } else {
+                    Ok(())
+                }
+            }
+            Structure::Block(block) => entry(block, file, form, &contents).map(|entry| contents.blocks.push(entry)),
+        };
+        faults.extend(checked.err());
+    }
+    contents
+}
+
+fn entry<'a>(block: &'a Block, file: &Arc<File>, form: &Form, so_far: &Contents<'_>) -> Result<Entry<'a>, Fault> {
+    let name = block.ident.as_str();
+    let origin = Origin::of(file, &block.ident);
+    let wanted =
+        form.blocks.iter().find(|known| known.name == name).ok_or_else(|| unknown("block", name, form, &origin))?;
+    if block.labels.len() != wanted.labels {
+        let (message, remedy) = if wanted.labels == 0 {
+            (format!("`{name}` takes no label"), format!("Write `{name} {{ … }}`."))
+        } else {
+            (format!("`{name}` takes one label, its name"), format!("Write `{name} \"…\" {{ … }}`."))
+        };
+        return Err(origin.fault(Code::FLEET_UNKNOWN_BLOCK, message).remedy(remedy));
+    }
+    let label = block.labels.first().map_or("", |label| label.as_str());
+    if !wanted.repeats && so_far.blocks.iter().any(|other| other.name == name && other.label == label) {
+        let what = if label.is_empty() { format!("`{name}`") } else { format!("`{name}` {}", quoted(label)) };
+        return Err(duplicate(&what, &origin));
+    }
+    Ok(Entry { name, label, block, origin })
+}
+
+fn unknown(kind: &str, name: &str, form: &Form, at: &Origin) -> Fault {
+    let known = || form.attributes.iter().copied().chain(form.blocks.iter().map(|block| block.name));
+    let list = known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    at.fault(Code::FLEET_UNKNOWN_BLOCK, format!("{} has no {kind} `{name}`", form.of))
+        .remedy(format!("{} takes {list}.", capital(form.of)))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    // A file name keeps its spelling.
+    if text.contains('.') {
+        return text.to_owned();
+    }
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+pub(crate) fn duplicate(what: &str, at: &Origin) -> Fault {
+    at.fault(Code::FLEET_DUPLICATE, format!("{what} is defined twice")).remedy("Keep one of the two definitions.")
+}

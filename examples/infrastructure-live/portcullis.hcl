@@ -33,7 +33,6 @@ principal "live-ci" {
   identity = "github"
   claims = {
     repository_id = local.repository_id
-    event_name    = "push"
   }
 }
 

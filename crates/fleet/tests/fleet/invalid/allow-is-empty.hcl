@@ -1,0 +1,8 @@
+# PC-0509: 3:1: would let nobody in
+# + VALID
+account "dev" {
+  id = "1"
+  action "plan" {
+    allow = []
+  }
+}

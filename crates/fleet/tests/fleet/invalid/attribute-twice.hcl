@@ -1,0 +1,6 @@
+# PC-0500: 5:3: 
+# + VALID
+account "dev" {
+  id = "1"
+  id = "2"
+}

@@ -1,0 +1,10 @@
+# PC-0501: 3:1: takes one label
+# + VALID
+profile "a" "b" {
+}
+account "dev" {
+  id = "1"
+  action "plan" {
+    allow = ["ci"]
+  }
+}

@@ -1,0 +1,3 @@
+# PC-0500: 3:11: 
+# + VALID
+account = = "dev"

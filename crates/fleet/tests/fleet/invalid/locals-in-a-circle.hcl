@@ -1,0 +1,12 @@
+# PC-0417: 4:13: refers to itself
+# + VALID
+locals {
+  a = local.b
+  b = local.a
+}
+account "dev" {
+  id = local.a
+  action "plan" {
+    allow = ["ci"]
+  }
+}

@@ -1,0 +1,14 @@
+# PC-0502: 7:15: uses itself
+# + VALID
+profile "a" {
+  profiles = ["b"]
+}
+profile "b" {
+  profiles = ["a"]
+}
+account "dev" {
+  id = "1"
+  action "plan" {
+    allow = ["ci"]
+  }
+}

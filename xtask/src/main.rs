@@ -1,2 +1,46 @@
-//! xtask.
-fn main() {}
+//! `cargo xtask`: everything about this workspace that is done more than once.
+//!
+//! One module per subcommand; what they share is in `workspace` (where things are), `process` (starting
+//! programs) and `summary` (saying what came of it). No part of the product depends on it.
+
+mod process;
+mod summary;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Tasks of the Portcullis workspace")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Finds or installs what demo and tests need: OpenTofu or Terraform, bubblewrap, git.
+    Tools(tools::Options),
+    /// Checks format and lints, builds, runs all tests, and prints one summary.
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let workspace = Workspace::of_this_program();
+    let result = match Cli::parse().task {
+        Task::Tools(options) => tools::run(&workspace, &options),
+        Task::Test(options) => test::run(&workspace, &options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nerror: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

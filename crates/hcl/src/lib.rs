@@ -10,7 +10,10 @@
 //! | [`file`] | source text, syntax tree, places in it |
 //! | [`value`] | values, their marks and their accessors |
 //! | [`types`] | types, unification and conversion |
-//! | [`number`] | arithmetic as Terraform does it |
+//! | `eval` | the evaluator: expressions, templates, operators, access |
+//! | `functions` | the pure functions of Terraform |
+//! | `json` | values from and to JSON |
+//! | `number` | arithmetic as Terraform does it |
 //! | [`scope`] | how the host answers names and functions |
 //! | [`limits`] | sizes, steps and depth |
 //!
@@ -20,9 +23,13 @@
 pub mod file;
 pub mod limits;
 pub mod scope;
+pub mod types;
 pub mod value;
 
 mod eval;
+mod functions;
+mod json;
+mod number;
 
 pub use eval::{evaluate, render};
 pub use file::{File, Origin};

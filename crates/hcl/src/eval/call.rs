@@ -1,0 +1,109 @@
+//! Function calls: arguments and their expansion, the host's functions, the pure ones, and those that
+//! decide themselves whether an argument is evaluated.
+
+use hcl_edit::expr::FuncCall;
+use portcullis_model::{Code, Fault};
+
+use super::{Context, suggest};
+use crate::value::article;
+use crate::{Origin, Value, functions};
+
+/// The functions of this module.
+const LAZY: [&str; 2] = ["try", "can"];
+
+impl Context<'_> {
+    pub(super) fn call(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
+        let name = call.name.name.value().as_str();
+        // `core::` is how Terraform names its own functions.
+        if let Some(first) = call.name.namespace.first()
+            && (first.value().as_str() != "core" || call.name.namespace.len() > 1)
+        {
+            return Err(at.fault(Code::HCL_UNSUPPORTED, format!("functions of providers are not supported: `{name}`")));
+        }
+        match name {
+            "try" => return self.try_each(call, at),
+            "can" => return self.can(call, at),
+            _ => {}
+        }
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in call.args.iter() {
+            args.push(self.eval(arg)?);
+        }
+        let mut sensitive = false;
+        if call.args.expand_final()
+            && let Some(last) = args.pop()
+        {
+            sensitive = last.is_sensitive();
+            if last.is_unknown() {
+                args.push(last);
+                return Ok(Value::derived(&format!("{name}(...)"), &args, at.clone()));
+            }
+            let Some(elements) = last.as_seq() else {
+                let found = article(last.type_name());
+                return Err(at.fault(Code::HCL_TYPE, format!("what is expanded by `...` must be a list, not {found}")));
+            };
+            args.extend(elements.iter().map(|element| element.clone().mark(sensitive)));
+        }
+        self.apply(name, &args, at).map(|value| value.mark(sensitive))
+    }
+
+    fn apply(&self, name: &str, args: &[Value], at: &Origin) -> Result<Value, Fault> {
+        if let Some(value) = self.scope.call(name, args, at, self.budget)? {
+            return Ok(value);
+        }
+        if let Some(result) = functions::call(name, args, at, self.budget) {
+            return result.map_err(|fault| if fault.place().is_none() { fault.at(at.place()) } else { fault });
+        }
+        let fault = at.fault(Code::HCL_UNKNOWN_FUNCTION, format!("there is no function `{name}`"));
+        let mut names: Vec<&str> = functions::names().chain(LAZY).collect();
+        names.extend(self.scope.function_names());
+        Err(suggest::add(fault, name, names))
+    }
+
+    /// `try`: the first argument that can be evaluated.
+    fn try_each(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
+        let mut failed = Vec::new();
+        for arg in call.args.iter() {
+            match self.eval(arg) {
+                Ok(value) => return Ok(value),
+                Err(fault) if is_catchable(&fault) => failed.push(fault),
+                Err(fault) => return Err(fault),
+            }
+        }
+        if failed.is_empty() {
+            return Err(at.fault(Code::HCL_EVALUATION, "`try` needs at least one argument"));
+        }
+        let fault = at.fault(Code::HCL_EVALUATION, "no argument of `try` can be evaluated");
+        Err(failed.into_iter().fold(fault, |fault, failed| match failed.place() {
+            Some(place) => fault.note(format!("{place}: {}", failed.message())),
+            None => fault.note(failed.message()),
+        }))
+    }
+
+    /// `can`: whether the argument can be evaluated.
+    fn can(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
+        let (Some(arg), 1) = (call.args.get(0), call.args.len()) else {
+            return Err(at.fault(Code::HCL_EVALUATION, "`can` takes one argument"));
+        };
+        match self.eval(arg) {
+            Ok(value) if value.is_known_deep() => Ok(Value::bool(true, at.clone())),
+            Ok(value) => Ok(Value::derived("can", &[value], at.clone())),
+            Err(fault) if is_catchable(&fault) => Ok(Value::bool(false, at.clone())),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// Whether `try` may go on after the fault: the value cannot be made of what is there. What is over a
+/// limit, forbidden, or not understood by us would be there for the real tool, and stays a fault.
+pub(super) fn is_catchable(fault: &Fault) -> bool {
+    matches!(
+        fault.code(),
+        Code::HCL_EVALUATION
+            | Code::HCL_TYPE
+            | Code::HCL_UNKNOWN_VARIABLE
+            | Code::HCL_SYNTAX
+            | Code::FILE_MISSING
+            | Code::INCLUDE_MISSING
+    )
+}

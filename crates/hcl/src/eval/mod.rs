@@ -1,0 +1,206 @@
+//! The evaluator: one expression of a file becomes one value.
+//!
+//! Lazy where Terraform is: a name is resolved when the evaluation comes by it, and a fault of a branch
+//! that is not chosen, or of an argument of `try`, is not a fault. What depends on something unknown is
+//! itself unknown, with a trace of all that went into it. Never reads anything but through [`Scope`].
+
+mod access;
+mod call;
+mod collection;
+mod operator;
+mod suggest;
+mod template;
+
+pub(crate) use operator::equal;
+
+use std::sync::Arc;
+
+use hcl_edit::expr::{Conditional, Expression, Traversal};
+use hcl_edit::template::Template;
+use portcullis_model::{Code, Fault};
+
+use crate::scope::static_steps;
+use crate::types::{Type, convert, unify};
+use crate::value::article;
+use crate::{Budget, File, Origin, Scope, Value, number};
+
+/// Evaluates an expression of a file. Names and host functions are answered by `scope`.
+pub fn evaluate(expr: &Expression, file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Value, Fault> {
+    Context { file, scope, budget, frame: None }.eval(expr)
+}
+
+/// Renders a whole file as a template (as `templatefile` does). The file is made with [`File::plain`].
+pub fn render(file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Value, Fault> {
+    let template: Template = file.text().parse().map_err(|error| file.syntax_fault(&error))?;
+    let at = Origin::new(file, 0..file.text().len());
+    Context { file, scope, budget, frame: None }.template(&template, template::Text::Plain, &at)
+}
+
+/// What an expression is evaluated in.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    file: &'a Arc<File>,
+    scope: &'a dyn Scope,
+    budget: &'a Budget,
+    frame: Option<&'a Frame<'a>>,
+}
+
+/// A name that a `for` binds, and the names around it.
+struct Frame<'a> {
+    name: &'a str,
+    value: Value,
+    outer: Option<&'a Frame<'a>>,
+}
+
+impl<'a> Context<'a> {
+    /// The same context with one more name.
+    fn with<'b>(&self, frame: &'b Frame<'b>) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        Context { file: self.file, scope: self.scope, budget: self.budget, frame: Some(frame) }
+    }
+
+    fn bound(&self, name: &str) -> Option<&'a Value> {
+        let mut frame = self.frame;
+        while let Some(found) = frame {
+            if found.name == name {
+                return Some(&found.value);
+            }
+            frame = found.outer;
+        }
+        None
+    }
+
+    fn origin(&self, node: &impl hcl_edit::Span) -> Origin {
+        Origin::of(self.file, node)
+    }
+
+    fn eval(&self, expr: &Expression) -> Result<Value, Fault> {
+        let at = self.origin(expr);
+        let level = self.budget.spend(1).and_then(|()| self.budget.enter()).map_err(|fault| fault.at(at.place()))?;
+        let value = self.expression(expr, at);
+        drop(level);
+        value
+    }
+
+    fn expression(&self, expr: &Expression, at: Origin) -> Result<Value, Fault> {
+        match expr {
+            Expression::Null(_) => Ok(Value::null(at)),
+            Expression::Bool(value) => Ok(Value::bool(*value.value(), at)),
+            Expression::Number(literal) => literal_number(&literal.value().to_string(), at),
+            Expression::String(text) => {
+                self.budget.grow(text.value().len())?;
+                Ok(Value::string(text.value().as_str(), at))
+            }
+            Expression::Array(array) => self.array(array, at),
+            Expression::Object(object) => self.object(object, at),
+            Expression::StringTemplate(template) => self.template(template, template::Text::Quoted, &at),
+            Expression::HeredocTemplate(heredoc) => {
+                let text = if at.text().starts_with("<<-") { template::Text::Flush } else { template::Text::Plain };
+                self.template(&heredoc.template, text, &at)
+            }
+            Expression::Parenthesis(inner) => self.eval(inner.inner()),
+            Expression::Variable(name) => self.variable(name.value().as_str(), &[], &at).map(|(value, _)| value),
+            Expression::Conditional(conditional) => self.conditional(conditional, &at),
+            Expression::FuncCall(call) => self.call(call, &at),
+            Expression::Traversal(traversal) => self.traversal(traversal, &at),
+            Expression::UnaryOp(operation) => self.unary(operation, at),
+            Expression::BinaryOp(operation) => self.binary(operation, at),
+            Expression::ForExpr(expr) => self.for_expr(expr, &at),
+        }
+    }
+
+    /// A variable, and how many of `steps` its value covers.
+    fn variable(&self, root: &str, steps: &[&str], at: &Origin) -> Result<(Value, usize), Fault> {
+        if let Some(value) = self.bound(root) {
+            return Ok((value.clone(), 0));
+        }
+        match self.scope.resolve(root, steps, at, self.budget)? {
+            Some((value, used)) => Ok((value, used.min(steps.len()))),
+            None => {
+                let fault = at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no variable `{root}`"));
+                Err(suggest::add(fault, root, self.scope.variable_names()))
+            }
+        }
+    }
+
+    fn traversal(&self, traversal: &Traversal, at: &Origin) -> Result<Value, Fault> {
+        let Expression::Variable(name) = &traversal.expr else {
+            let value = self.eval(&traversal.expr)?;
+            return self.steps(value, &traversal.operators, at);
+        };
+        let steps = static_steps(traversal);
+        let (value, used) = self.variable(name.value().as_str(), &steps, at)?;
+        self.steps(value, traversal.operators.get(used..).unwrap_or_default(), at)
+    }
+
+    fn conditional(&self, conditional: &Conditional, at: &Origin) -> Result<Value, Fault> {
+        let condition = self.eval(&conditional.cond_expr)?;
+        if condition.is_unknown() {
+            let results = [&conditional.true_expr, &conditional.false_expr].map(|expr| self.attempt(expr));
+            let [yes, no] = results;
+            return Ok(Value::derived("?:", &[condition, yes?, no?], at.clone()));
+        }
+        let (chosen, other) = if condition.want_bool("the condition").map_err(|fault| fault.at(at.place()))? {
+            (&conditional.true_expr, &conditional.false_expr)
+        } else {
+            (&conditional.false_expr, &conditional.true_expr)
+        };
+        let value = self.eval(chosen)?;
+        let value = if decides_alone(&value) { value } else { self.unified(value, other, at)? };
+        Ok(value.mark(condition.is_sensitive()))
+    }
+
+    /// The chosen result of a conditional as the type that both results have in common.
+    fn unified(&self, value: Value, other: &Expression, at: &Origin) -> Result<Value, Fault> {
+        let other = match self.eval(other) {
+            Ok(other) if other.is_null() || other.is_unknown() => return Ok(value),
+            Ok(other) => other,
+            Err(fault) if fault.code() == Code::HCL_TOO_LARGE => return Err(fault),
+            Err(_) => return Ok(value),
+        };
+        let converted = unify(&[Type::of(&value), Type::of(&other)]).and_then(|common| convert(&value, &common).ok());
+        match converted {
+            Some(converted) => Ok(converted),
+            None => Err(at
+                .fault(
+                    Code::HCL_TYPE,
+                    format!(
+                        "the two results of the conditional have no type in common: {} and {}",
+                        article(value.type_name()),
+                        article(other.type_name())
+                    ),
+                )
+                .remedy("Give both results the same type.")),
+        }
+    }
+
+    /// The value, or, if it cannot be made because of what it is made of, something that stands for it in
+    /// the trace of an unknown.
+    fn attempt(&self, expr: &Expression) -> Result<Value, Fault> {
+        match self.eval(expr) {
+            Err(fault) if call::is_catchable(&fault) => {
+                let at = self.origin(expr);
+                let text = at.text().to_owned();
+                Ok(Value::string(text, at))
+            }
+            result => result,
+        }
+    }
+}
+
+/// Whether the type of the other result cannot change this one. For strings this is one thing less that
+/// is refused than in Terraform (`true ? "a" : []`), for names of the other result that need not be asked.
+fn decides_alone(value: &Value) -> bool {
+    value.is_null() || value.is_unknown() || value.as_str().is_some()
+}
+
+fn literal_number(parsed: &str, at: Origin) -> Result<Value, Fault> {
+    // The parser keeps 64 bits; the text has all digits.
+    let text = at.text().trim();
+    match number::parse(text).or_else(|| number::parse(parsed)) {
+        Some(value) => Ok(Value::number(value, at)),
+        None => Err(at.fault(Code::HCL_EVALUATION, "the number has too many digits")),
+    }
+}

@@ -1,0 +1,148 @@
+//! Operators: logic, comparison, arithmetic; null rules and unknown operands.
+
+use bigdecimal::BigDecimal;
+use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
+use portcullis_model::{Code, Fault};
+
+use super::Context;
+use crate::value::{Kind, article};
+use crate::{Origin, Value, number};
+
+impl Context<'_> {
+    pub(super) fn unary(&self, operation: &UnaryOp, at: Origin) -> Result<Value, Fault> {
+        let operand = self.eval(&operation.expr)?;
+        let operator = *operation.operator.value();
+        let sensitive = operand.is_sensitive();
+        let result = match operator {
+            UnaryOperator::Not => want_bool(&operand, "!", &at)?.map(|value| Value::bool(!value, at.clone())),
+            UnaryOperator::Neg => want_number(&operand, "-", &at)?.map(|value| Value::number(-value, at.clone())),
+        };
+        Ok(result.unwrap_or_else(|| Value::derived(operator.as_str(), &[operand], at)).mark(sensitive))
+    }
+
+    pub(super) fn binary(&self, operation: &BinaryOp, at: Origin) -> Result<Value, Fault> {
+        let left = self.eval(&operation.lhs_expr)?;
+        let operator = *operation.operator.value();
+        if let BinaryOperator::And | BinaryOperator::Or = operator {
+            return self.logic(operation, left, at);
+        }
+        let right = self.eval(&operation.rhs_expr)?;
+        if let BinaryOperator::Eq | BinaryOperator::NotEq = operator {
+            let sensitive = left.is_sensitive_deep() || right.is_sensitive_deep();
+            let result = match equal(&left, &right) {
+                Some(same) => Value::bool(same == (operator == BinaryOperator::Eq), at),
+                None => Value::derived(operator.as_str(), &[left, right], at),
+            };
+            return Ok(result.mark(sensitive));
+        }
+        let sensitive = left.is_sensitive() || right.is_sensitive();
+        let numbers = (want_number(&left, operator.as_str(), &at)?, want_number(&right, operator.as_str(), &at)?);
+        let result = match numbers {
+            (Some(a), Some(b)) => compute(operator, &a, &b, at)?,
+            _ => Value::derived(operator.as_str(), &[left, right], at),
+        };
+        Ok(result.mark(sensitive))
+    }
+
+    /// `&&` and `||`: the right operand does not matter, and so may not fail, when the left one decides.
+    fn logic(&self, operation: &BinaryOp, left: Value, at: Origin) -> Result<Value, Fault> {
+        let operator = *operation.operator.value();
+        let deciding = operator == BinaryOperator::Or;
+        let known_left = want_bool(&left, operator.as_str(), &at)?;
+        if known_left == Some(deciding) {
+            return Ok(Value::bool(deciding, at).mark(left.is_sensitive()));
+        }
+        let right = self.eval(&operation.rhs_expr)?;
+        let sensitive = left.is_sensitive() || right.is_sensitive();
+        let result = match (known_left, want_bool(&right, operator.as_str(), &at)?) {
+            (_, Some(value)) if value == deciding => Value::bool(deciding, at),
+            (Some(_), Some(_)) => Value::bool(!deciding, at),
+            _ => Value::derived(operator.as_str(), &[left, right], at),
+        };
+        Ok(result.mark(sensitive))
+    }
+}
+
+fn compute(operator: BinaryOperator, a: &BigDecimal, b: &BigDecimal, at: Origin) -> Result<Value, Fault> {
+    let number = match operator {
+        BinaryOperator::Less => return Ok(Value::bool(a < b, at)),
+        BinaryOperator::LessEq => return Ok(Value::bool(a <= b, at)),
+        BinaryOperator::Greater => return Ok(Value::bool(a > b, at)),
+        BinaryOperator::GreaterEq => return Ok(Value::bool(a >= b, at)),
+        BinaryOperator::Plus => number::add(a, b),
+        BinaryOperator::Minus => number::subtract(a, b),
+        BinaryOperator::Mul => number::multiply(a, b),
+        BinaryOperator::Div if *b == BigDecimal::from(0) => {
+            return Err(at.fault(Code::HCL_EVALUATION, "division by zero"));
+        }
+        BinaryOperator::Div => number::divide(a, b),
+        BinaryOperator::Mod => number::remainder(a, b),
+        BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::And | BinaryOperator::Or => None,
+    };
+    match number {
+        Some(number) => Ok(Value::number(number, at)),
+        None => Err(at.fault(Code::HCL_EVALUATION, format!("the result of `{}` is too large", operator.as_str()))),
+    }
+}
+
+/// The bool of an operand; `None` when it is unknown.
+fn want_bool(operand: &Value, operator: &str, at: &Origin) -> Result<Option<bool>, Fault> {
+    match operand.kind() {
+        Kind::Unknown(_) => Ok(None),
+        Kind::Bool(value) => Ok(Some(value)),
+        Kind::String("true") => Ok(Some(true)),
+        Kind::String("false") => Ok(Some(false)),
+        _ => Err(wrong(operand, operator, "a bool", at)),
+    }
+}
+
+/// The number of an operand; `None` when it is unknown.
+fn want_number(operand: &Value, operator: &str, at: &Origin) -> Result<Option<BigDecimal>, Fault> {
+    let number = match operand.kind() {
+        Kind::Unknown(_) => return Ok(None),
+        Kind::Number(value) => Some(value.clone()),
+        Kind::String(text) => number::parse(text),
+        _ => None,
+    };
+    number.map(Some).ok_or_else(|| wrong(operand, operator, "a number", at))
+}
+
+fn wrong(operand: &Value, operator: &str, wanted: &str, at: &Origin) -> Fault {
+    at.fault(
+        Code::HCL_TYPE,
+        format!("an operand of `{operator}` must be {wanted}, not {}", article(operand.type_name())),
+    )
+}
+
+/// Whether two values are the same, with the same types; `None` when that depends on something unknown.
+pub(crate) fn equal(a: &Value, b: &Value) -> Option<bool> {
+    match (a.kind(), b.kind()) {
+        (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => None,
+        (Kind::Seq(a_kind, a), Kind::Seq(b_kind, b)) => {
+            if a_kind != b_kind || a.len() != b.len() {
+                return Some(false);
+            }
+            all(a.iter().zip(b).map(|(a, b)| equal(a, b)))
+        }
+        (Kind::Map(a_kind, a), Kind::Map(b_kind, b)) => {
+            if a_kind != b_kind || !a.keys().eq(b.keys()) {
+                return Some(false);
+            }
+            all(a.values().zip(b.values()).map(|(a, b)| equal(a, b)))
+        }
+        _ => Some(a.equals(b)),
+    }
+}
+
+/// False if one is; else unknown if one is.
+fn all(results: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut known = true;
+    for result in results {
+        match result {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(true)
+}

@@ -1,0 +1,364 @@
+//! Functions on lists and maps. Elements keep their marks and may be unknown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_model::Fault;
+
+use super::Param::{Any, Map, Nullable, Number, Seq, Text, Texts};
+use super::{Call, Depth, Function, plain, shallow};
+use crate::eval::equal;
+use crate::types::{Type, convert, unify};
+use crate::value::{Entries, Kind, MapKind, SeqKind};
+use crate::Value;
+
+pub(super) const TABLE: &[Function] = &[
+    shallow("alltrue", &[Seq], |call| every(call, true)),
+    shallow("anytrue", &[Seq], |call| every(call, false)),
+    shallow("chunklist", &[Seq, Number], chunklist),
+    shallow("coalesce", &[Nullable], coalesce).rest(Nullable).depth(Depth::Raw),
+    shallow("coalescelist", &[Nullable], coalescelist).rest(Nullable),
+    shallow("compact", &[Seq], compact),
+    shallow("concat", &[Seq], concat).rest(Seq),
+    shallow("contains", &[Seq, Nullable], contains),
+    shallow("distinct", &[Seq], distinct),
+    shallow("element", &[Seq, Number], element),
+    shallow("flatten", &[Seq], flatten),
+    shallow("index", &[Seq, Nullable], index),
+    shallow("keys", &[Map], |call| call.strings(call.map(0)?.keys())),
+    shallow("length", &[Any], length),
+    shallow("lookup", &[Map, Text], lookup).rest(Nullable),
+    shallow("matchkeys", &[Seq, Seq, Seq], matchkeys),
+    shallow("merge", &[], merge).rest(Nullable),
+    shallow("one", &[Seq], one),
+    shallow("reverse", &[Seq], reverse),
+    shallow("slice", &[Seq, Number, Number], slice),
+    plain("sort", &[Texts], sort),
+    plain("transpose", &[Map], transpose),
+    shallow("values", &[Map], values),
+    shallow("zipmap", &[Texts, Seq], zipmap),
+];
+
+/// The kind of the result: a set has no order that could be kept, so it becomes a list.
+fn ordered(value: &Value) -> SeqKind {
+    if matches!(value.kind(), Kind::Seq(SeqKind::Tuple, _)) { SeqKind::Tuple } else { SeqKind::List }
+}
+
+fn like(call: &Call<'_>, elements: Vec<Value>) -> Result<Value, Fault> {
+    call.grow(elements.len())?;
+    Ok(Value::seq(ordered(call.arg(0)?), elements, call.at.clone()))
+}
+
+fn every(call: &Call<'_>, all: bool) -> Result<Value, Fault> {
+    let mut open = false;
+    for element in call.seq(0)? {
+        if element.is_unknown() {
+            open = true;
+            continue;
+        }
+        // Null counts as false.
+        let holds = convert(element, &Type::Bool).map_err(|_| call.bad(0, "must be a list of bools"))?.as_bool();
+        if holds.unwrap_or(false) != all {
+            return Ok(Value::bool(!all, call.at.clone()).mark(element.is_sensitive()));
+        }
+    }
+    let marked = call.arg(0)?.is_sensitive_deep();
+    if open { Ok(call.open()) } else { Ok(Value::bool(all, call.at.clone()).mark(marked)) }
+}
+
+fn chunklist(call: &Call<'_>) -> Result<Value, Fault> {
+    let size = usize::try_from(call.whole(1)?).map_err(|_| call.bad(1, "must not be negative"))?;
+    let elements = call.seq(0)?;
+    if elements.is_empty() {
+        return call.list(Vec::new());
+    }
+    let chunks = elements.chunks(if size == 0 { elements.len() } else { size });
+    let made: Result<Vec<Value>, Fault> = chunks.map(|chunk| call.list(chunk.to_vec())).collect();
+    call.list(made?)
+}
+
+fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
+    let common = unify(&call.args.iter().map(Type::of).collect::<Vec<_>>());
+    let common = common.ok_or_else(|| call.fault("all arguments must have the same type"))?;
+    let mut marked = false;
+    for value in &call.args {
+        marked |= value.is_sensitive();
+        if value.is_unknown() {
+            return Ok(call.open());
+        }
+        if !value.is_null() && value.as_str() != Some("") {
+            let made = convert(value, &common).map_err(|why| call.fault(why))?;
+            return Ok(made.mark(marked));
+        }
+    }
+    Err(call.fault("all arguments are null or empty"))
+}
+
+fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
+    for value in &call.args {
+        match value.kind() {
+            Kind::Seq(_, elements) if !elements.is_empty() => return Ok(value.clone()),
+            Kind::Seq(..) | Kind::Null => {}
+            _ => return Err(call.fault("all arguments must be lists")),
+        }
+    }
+    Err(call.fault("all arguments are null or empty"))
+}
+
+fn compact(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut made = Vec::new();
+    for element in call.seq(0)? {
+        if element.is_unknown() {
+            return Ok(call.open());
+        }
+        let text = convert(element, &Type::String).map_err(|_| call.bad(0, "must be a list of strings"))?;
+        if !text.is_null() && text.as_str() != Some("") {
+            made.push(text);
+        }
+    }
+    call.list(made)
+}
+
+fn concat(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut made = Vec::new();
+    let mut kind = SeqKind::List;
+    for value in &call.args {
+        if ordered(value) == SeqKind::Tuple {
+            kind = SeqKind::Tuple;
+        }
+        made.extend(value.as_seq().unwrap_or(&[]).iter().cloned());
+    }
+    call.grow(made.len())?;
+    Ok(Value::seq(kind, made, call.at.clone()))
+}
+
+fn contains(call: &Call<'_>) -> Result<Value, Fault> {
+    let wanted = call.arg(1)?;
+    let marked = call.args.iter().any(Value::is_sensitive_deep);
+    let mut open = false;
+    for element in call.seq(0)? {
+        call.budget.spend(1)?;
+        match equal(element, wanted) {
+            Some(true) => return Ok(Value::bool(true, call.at.clone()).mark(marked)),
+            Some(false) => {}
+            None => open = true,
+        }
+    }
+    if open { Ok(call.open()) } else { Ok(Value::bool(false, call.at.clone()).mark(marked)) }
+}
+
+fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
+    let elements = call.seq(0)?;
+    if !elements.iter().all(Value::is_known_deep) {
+        return Ok(call.open());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let made = elements.iter().filter(|element| seen.insert(element.digest())).cloned().collect();
+    call.list(made)
+}
+
+fn element(call: &Call<'_>) -> Result<Value, Fault> {
+    let elements = call.seq(0)?;
+    if elements.is_empty() {
+        return Err(call.bad(0, "must not be empty"));
+    }
+    let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
+    let index = call.whole(1)?;
+    if index < 0 {
+        return Err(call.bad(1, "must not be negative"));
+    }
+    let index = usize::try_from(index % count).unwrap_or(0);
+    elements.get(index).cloned().ok_or_else(|| call.bad(1, "is not one of the list"))
+}
+
+fn flatten(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut made = Vec::new();
+    match flatten_into(call.seq(0)?, false, &mut made, call)? {
+        true => call.tuple(made),
+        false => Ok(call.open()),
+    }
+}
+
+fn flatten_into(elements: &[Value], marked: bool, made: &mut Vec<Value>, call: &Call<'_>) -> Result<bool, Fault> {
+    let _level = call.budget.enter()?;
+    for element in elements {
+        call.budget.spend(1)?;
+        let marked = marked || element.is_sensitive();
+        match element.kind() {
+            Kind::Unknown(_) => return Ok(false),
+            Kind::Seq(_, inner) => {
+                if !flatten_into(inner, marked, made, call)? {
+                    return Ok(false);
+                }
+            }
+            _ => made.push(element.clone().mark(marked)),
+        }
+    }
+    Ok(true)
+}
+
+fn index(call: &Call<'_>) -> Result<Value, Fault> {
+    let wanted = call.arg(1)?;
+    for (index, element) in call.seq(0)?.iter().enumerate() {
+        match equal(element, wanted) {
+            Some(true) => return call.decimal(index as u64),
+            Some(false) => {}
+            None => return Ok(call.open()),
+        }
+    }
+    Err(call.fault("the value is not in the list"))
+}
+
+fn length(call: &Call<'_>) -> Result<Value, Fault> {
+    let count = match call.arg(0)?.kind() {
+        Kind::String(text) => text.chars().count(),
+        // Unknown elements of a set may turn out to be the same.
+        Kind::Seq(SeqKind::Set, elements) if !elements.iter().all(Value::is_known_deep) => return Ok(call.open()),
+        Kind::Seq(_, elements) => elements.len(),
+        Kind::Map(_, entries) => entries.len(),
+        _ => return Err(call.arg(0)?.wrong(&call.what(0), "a string, list or map")),
+    };
+    call.decimal(count as u64)
+}
+
+fn lookup(call: &Call<'_>) -> Result<Value, Fault> {
+    if call.args.len() > 3 {
+        return Err(call.fault("takes 2 or 3 arguments"));
+    }
+    let of = call.arg(0)?;
+    match (call.map(0)?.get(call.text(1)?), call.args.get(2)) {
+        (Some(found), _) => Ok(found.clone()),
+        (None, None) => Err(call.fault("the map has no such key")),
+        // The elements of a map have one type, and so has the default.
+        (None, Some(default)) => match Type::of(of) {
+            Type::Map(element) if *element != Type::Any => {
+                convert(default, &element).map_err(|why| call.bad(2, format!("does not fit the map: {why}")))
+            }
+            _ => Ok(default.clone()),
+        },
+    }
+}
+
+fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
+    let (values, keys, wanted) = (call.seq(0)?, call.seq(1)?, call.seq(2)?);
+    if values.len() != keys.len() {
+        return Err(call.fault("values and keys must be equally many"));
+    }
+    let mut made = Vec::new();
+    for (value, key) in values.iter().zip(keys) {
+        for want in wanted {
+            call.budget.spend(1)?;
+            match equal(key, want) {
+                Some(true) => {
+                    made.push(value.clone());
+                    break;
+                }
+                Some(false) => {}
+                None => return Ok(call.open()),
+            }
+        }
+    }
+    call.list(made)
+}
+
+fn merge(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut made = Entries::new();
+    let mut all_maps = true;
+    for (index, value) in call.args.iter().enumerate() {
+        match value.kind() {
+            Kind::Null => {}
+            Kind::Map(kind, entries) => {
+                all_maps &= kind == MapKind::Map;
+                call.grow(entries.len())?;
+                made.extend(entries.iter().map(|(key, value)| (Arc::clone(key), value.clone())));
+            }
+            _ => return Err(value.wrong(&call.what(index), "a map")),
+        }
+    }
+    if all_maps && !call.args.is_empty() {
+        let types: Vec<Type> = made.values().map(Type::of).collect();
+        if types.windows(2).all(|pair| pair.first() == pair.last()) {
+            return Ok(Value::map(made, call.at.clone()));
+        }
+    }
+    call.object(made)
+}
+
+fn one(call: &Call<'_>) -> Result<Value, Fault> {
+    match call.seq(0)? {
+        [] => Ok(Value::null(call.at.clone())),
+        [only] => Ok(only.clone()),
+        _ => Err(call.bad(0, "must have no element or one")),
+    }
+}
+
+fn reverse(call: &Call<'_>) -> Result<Value, Fault> {
+    like(call, call.seq(0)?.iter().rev().cloned().collect())
+}
+
+fn slice(call: &Call<'_>) -> Result<Value, Fault> {
+    if matches!(call.arg(0)?.kind(), Kind::Seq(SeqKind::Set, _)) {
+        return Err(call.bad(0, "must be a list, not a set"));
+    }
+    let elements = call.seq(0)?;
+    let bound = |index: usize| usize::try_from(call.whole(index)?).map_err(|_| call.bad(index, "must not be negative"));
+    let (start, end) = (bound(1)?, bound(2)?);
+    match elements.get(start..end) {
+        Some(part) => like(call, part.to_vec()),
+        None => Err(call.fault(format!("{start} to {end} is not within the list's {} elements", elements.len()))),
+    }
+}
+
+fn sort(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut texts = Vec::new();
+    for element in call.seq(0)? {
+        texts.push(element.as_str().ok_or_else(|| call.bad(0, "has an element that is null"))?);
+    }
+    texts.sort_unstable();
+    call.strings(texts)
+}
+
+fn transpose(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut made: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
+    for (key, values) in call.map(0)? {
+        for value in values.as_seq().ok_or_else(|| call.bad(0, "must be a map of lists of strings"))? {
+            let name = value.text_form().ok_or_else(|| call.bad(0, "must be a map of lists of strings"))?;
+            call.grow(1)?;
+            made.entry(name).or_default().push(Value::string(Arc::clone(key), call.at.clone()));
+        }
+    }
+    let entries = made.into_iter().map(|(key, list)| (key, Value::list(list, call.at.clone()))).collect();
+    Ok(Value::map(entries, call.at.clone()))
+}
+
+fn values(call: &Call<'_>) -> Result<Value, Fault> {
+    let found = call.map(0)?.values().cloned().collect();
+    match call.arg(0)?.kind() {
+        Kind::Map(MapKind::Object, _) => call.tuple(found),
+        _ => call.list(found),
+    }
+}
+
+fn zipmap(call: &Call<'_>) -> Result<Value, Fault> {
+    let (keys, values) = (call.seq(0)?, call.seq(1)?);
+    if keys.len() != values.len() {
+        return Err(call.fault("keys and values must be equally many"));
+    }
+    let mut made = Entries::new();
+    let mut marked = false;
+    for (key, value) in keys.iter().zip(values) {
+        if key.is_unknown() {
+            return Ok(call.open());
+        }
+        marked |= key.is_sensitive();
+        let key = key.as_shared_str().ok_or_else(|| call.bad(0, "has an element that is null"))?;
+        made.insert(Arc::clone(key), value.clone());
+    }
+    call.grow(made.len())?;
+    let made = match ordered(call.arg(1)?) {
+        SeqKind::Tuple => Value::object(made, call.at.clone()),
+        _ => Value::map(made, call.at.clone()),
+    };
+    Ok(made.mark(marked))
+}
+

@@ -1,0 +1,43 @@
+//! Conversions and marks.
+
+use portcullis_model::{Code, Fault};
+
+use super::Param::Nullable;
+use super::{Call, Depth, Function, plain, shallow};
+use crate::Value;
+use crate::types::{Type, convert};
+
+pub(super) const TABLE: &[Function] = &[
+    plain("tobool", &[Nullable], |call| to(call, &Type::Bool)),
+    plain("tonumber", &[Nullable], |call| to(call, &Type::Number)),
+    plain("tostring", &[Nullable], |call| to(call, &Type::String)),
+    shallow("tolist", &[Nullable], |call| to(call, &Type::List(Box::new(Type::Any)))),
+    shallow("tomap", &[Nullable], |call| to(call, &Type::Map(Box::new(Type::Any)))),
+    shallow("toset", &[Nullable], |call| to(call, &Type::Set(Box::new(Type::Any)))),
+    plain("sensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().mark(true))).depth(Depth::Raw),
+    plain("nonsensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().unmarked())).depth(Depth::Raw),
+    plain("issensitive", &[Nullable], |call| call.bool(call.arg(0)?.is_sensitive())).depth(Depth::Raw),
+    plain("ephemeralasnull", &[Nullable], |call| Ok(call.arg(0)?.clone())).depth(Depth::Raw),
+    plain("bcrypt", &[Nullable], fresh).rest(Nullable).depth(Depth::Raw),
+    plain("uuid", &[], fresh).depth(Depth::Raw),
+    plain("timestamp", &[], fresh).depth(Depth::Raw),
+    plain("plantimestamp", &[], fresh).depth(Depth::Raw),
+    plain("rsadecrypt", &[Nullable, Nullable], |call| {
+        Err(call.at.fault(Code::HCL_UNSUPPORTED, "`rsadecrypt` is not supported").remedy("Decrypt in the module."))
+    })
+    .depth(Depth::Raw),
+];
+
+fn to(call: &Call<'_>, wanted: &Type) -> Result<Value, Fault> {
+    let value = call.arg(0)?;
+    let made = convert(value, wanted).map_err(|why| {
+        let what = crate::value::article(value.type_name());
+        call.fault(format!("{what} cannot be converted: {why}"))
+    })?;
+    Ok(made.with_origin(call.at.clone()))
+}
+
+/// Another result each time: not known before the run.
+fn fresh(call: &Call<'_>) -> Result<Value, Fault> {
+    Ok(Value::derived(&format!("`{}` has another result each time", call.name), &call.args, call.at.clone()))
+}

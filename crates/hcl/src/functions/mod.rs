@@ -1,0 +1,300 @@
+//! The pure functions of Terraform.
+//!
+//! Each family is a file with a table; a [`Function`] states its parameters, so that conversion, null,
+//! unknown and sensitive arguments are handled in one place ([`Function::call`]) and the bodies see known
+//! values of the right kind. Functions that read files, the clock or the environment are the host's; those
+//! whose result is another one each time (`timestamp`, `uuid`, `bcrypt`) yield an unknown.
+
+mod cidr;
+mod collection;
+mod convert;
+mod digest;
+mod encoding;
+mod format;
+mod moment;
+mod numeric;
+mod regular;
+mod sets;
+mod text;
+mod yaml;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use bigdecimal::BigDecimal;
+use portcullis_model::{Code, Fault};
+
+use crate::types::{self, Type};
+use crate::value::Entries;
+use crate::{Budget, Origin, Value, number};
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Param {
+    /// Anything but null.
+    Any,
+    /// Anything, also null.
+    Nullable,
+    /// A string; numbers and bools are converted.
+    Text,
+    /// A number; strings are converted.
+    Number,
+    /// A bool; strings are converted.
+    Bool,
+    /// A list, tuple or set.
+    Seq,
+    /// A list, tuple or set of strings.
+    Texts,
+    /// A map or object.
+    Map,
+}
+
+/// Which arguments must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All of them, with all that is in them. The result is sensitive if anything in them is.
+    Deep,
+    /// Only the arguments themselves; their elements keep their marks and may be unknown.
+    Shallow,
+    /// Not even they: the function itself looks at unknowns and marks.
+    Raw,
+}
+
+type Body = fn(&Call<'_>) -> Result<Value, Fault>;
+
+/// A function: its parameters and its body.
+pub(crate) struct Function {
+    name: &'static str,
+    params: &'static [Param],
+    rest: Option<Param>,
+    depth: Depth,
+    body: Body,
+}
+
+const fn plain(name: &'static str, params: &'static [Param], body: Body) -> Function {
+    Function { name, params, rest: None, depth: Depth::Deep, body }
+}
+
+const fn shallow(name: &'static str, params: &'static [Param], body: Body) -> Function {
+    Function { name, params, rest: None, depth: Depth::Shallow, body }
+}
+
+impl Function {
+    const fn rest(mut self, rest: Param) -> Self {
+        self.rest = Some(rest);
+        self
+    }
+
+    const fn depth(mut self, depth: Depth) -> Self {
+        self.depth = depth;
+        self
+    }
+}
+
+static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
+    let families: [&'static [Function]; 12] = [
+        cidr::TABLE,
+        collection::TABLE,
+        convert::TABLE,
+        digest::TABLE,
+        encoding::TABLE,
+        format::TABLE,
+        moment::TABLE,
+        numeric::TABLE,
+        regular::TABLE,
+        sets::TABLE,
+        text::TABLE,
+        yaml::TABLE,
+    ];
+    families.into_iter().flatten().map(|function| (function.name, function)).collect()
+});
+
+/// The function of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    // `core::name` is another way to write a name; it is namespaced and refused before.
+    FUNCTIONS.get(name).copied()
+}
+
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.keys().copied()
+}
+
+impl Function {
+    /// Calls it.
+    pub(crate) fn call(&self, args: Vec<Value>, at: &Origin, budget: &Budget) -> Result<Value, Fault> {
+        self.check_count(args.len(), at)?;
+        if self.depth == Depth::Raw {
+            return (self.body)(&Call { name: self.name, args, at, budget });
+        }
+        let open = |value: &Value| match self.depth {
+            Depth::Deep => !value.is_known_deep(),
+            _ => value.is_unknown(),
+        };
+        if args.iter().any(open) {
+            return Ok(Value::derived(self.name, &args, at.clone()));
+        }
+        let marked = args.iter().any(|value| match self.depth {
+            Depth::Deep => value.is_sensitive_deep(),
+            _ => value.is_sensitive(),
+        });
+        let args: Result<Vec<Value>, Fault> = args
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let param = self.params.get(index).copied().or(self.rest).unwrap_or(Param::Nullable);
+                self.take(index, value.unmarked(), param)
+            })
+            .collect();
+        let made = (self.body)(&Call { name: self.name, args: args?, at, budget })?;
+        Ok(made.mark(marked))
+    }
+
+    fn check_count(&self, given: usize, at: &Origin) -> Result<(), Fault> {
+        let wanted = self.params.len();
+        if given == wanted || (given > wanted && self.rest.is_some()) {
+            return Ok(());
+        }
+        let least = if self.rest.is_some() { "at least " } else { "" };
+        let plural = if wanted == 1 { "" } else { "s" };
+        let message = format!("`{}` takes {least}{wanted} argument{plural}, not {given}", self.name);
+        Err(at.fault(Code::HCL_EVALUATION, message))
+    }
+
+    fn take(&self, index: usize, value: Value, param: Param) -> Result<Value, Fault> {
+        if value.is_null() && param != Param::Nullable {
+            let message = format!("argument {} of `{}` must not be null", index + 1, self.name);
+            return Err(value.fault(Code::HCL_EVALUATION, message));
+        }
+        let wrong = |wanted: &str| value.wrong(&format!("argument {} of `{}`", index + 1, self.name), wanted);
+        let to = |wanted: Type, name: &str| types::convert(&value, &wanted).map_err(|_| wrong(name));
+        match param {
+            Param::Any | Param::Nullable => Ok(value),
+            Param::Text => to(Type::String, "a string"),
+            Param::Number => to(Type::Number, "a number"),
+            Param::Bool => to(Type::Bool, "a bool"),
+            Param::Texts if value.as_seq().is_some() => match value.kind() {
+                crate::Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Box::new(Type::String)), "a list of strings"),
+                _ => to(Type::List(Box::new(Type::String)), "a list of strings"),
+            },
+            Param::Seq if value.as_seq().is_some() => Ok(value),
+            Param::Map if value.as_map().is_some() => Ok(value),
+            Param::Seq | Param::Texts => Err(wrong("a list")),
+            Param::Map => Err(wrong("a map")),
+        }
+    }
+}
+
+/// A call with its checked arguments.
+pub(crate) struct Call<'a> {
+    name: &'static str,
+    args: Vec<Value>,
+    at: &'a Origin,
+    budget: &'a Budget,
+}
+
+impl Call<'_> {
+    /// A fault of the call as a whole.
+    fn fault(&self, message: impl std::fmt::Display) -> Fault {
+        self.at.fault(Code::HCL_EVALUATION, format!("`{}`: {message}", self.name))
+    }
+
+    /// A fault that lies in one argument.
+    fn bad(&self, index: usize, message: impl std::fmt::Display) -> Fault {
+        let message = format!("argument {} of `{}` {message}", index + 1, self.name);
+        match self.args.get(index) {
+            Some(value) => value.fault(Code::HCL_EVALUATION, message),
+            None => self.at.fault(Code::HCL_EVALUATION, message),
+        }
+    }
+
+    fn arg(&self, index: usize) -> Result<&Value, Fault> {
+        self.args.get(index).ok_or_else(|| Fault::internal(format!("`{}` has no argument {index}", self.name)))
+    }
+
+    fn text(&self, index: usize) -> Result<&str, Fault> {
+        let value = self.arg(index)?;
+        value.as_str().ok_or_else(|| value.wrong(&self.what(index), "a string"))
+    }
+
+    fn number(&self, index: usize) -> Result<&BigDecimal, Fault> {
+        let value = self.arg(index)?;
+        value.as_number().ok_or_else(|| value.wrong(&self.what(index), "a number"))
+    }
+
+    /// A whole number.
+    fn whole(&self, index: usize) -> Result<i64, Fault> {
+        number::whole(self.number(index)?).ok_or_else(|| self.bad(index, "must be a whole number"))
+    }
+
+    fn seq(&self, index: usize) -> Result<&[Value], Fault> {
+        let value = self.arg(index)?;
+        value.as_seq().ok_or_else(|| value.wrong(&self.what(index), "a list"))
+    }
+
+    fn map(&self, index: usize) -> Result<&Entries, Fault> {
+        let value = self.arg(index)?;
+        value.as_map().ok_or_else(|| value.wrong(&self.what(index), "a map"))
+    }
+
+    fn what(&self, index: usize) -> String {
+        format!("argument {} of `{}`", index + 1, self.name)
+    }
+
+    fn from(&self, index: usize) -> &[Value] {
+        self.args.get(index..).unwrap_or(&[])
+    }
+
+    fn string(&self, text: impl AsRef<str>) -> Result<Value, Fault> {
+        self.budget.grow(text.as_ref().len())?;
+        Ok(Value::string(text.as_ref(), self.at.clone()))
+    }
+
+    fn bool(&self, value: bool) -> Result<Value, Fault> {
+        Ok(Value::bool(value, self.at.clone()))
+    }
+
+    fn decimal(&self, value: impl Into<BigDecimal>) -> Result<Value, Fault> {
+        Ok(Value::number(value, self.at.clone()))
+    }
+
+    fn float(&self, value: f64) -> Result<Value, Fault> {
+        let number = number::from_f64(value).ok_or_else(|| self.fault("the result is no finite number"))?;
+        self.decimal(number)
+    }
+
+    fn tuple(&self, elements: Vec<Value>) -> Result<Value, Fault> {
+        self.grow(elements.len())?;
+        Ok(Value::tuple(elements, self.at.clone()))
+    }
+
+    fn list(&self, elements: Vec<Value>) -> Result<Value, Fault> {
+        self.grow(elements.len())?;
+        Ok(Value::list(elements, self.at.clone()))
+    }
+
+    fn strings<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Value, Fault> {
+        let made: Result<Vec<Value>, Fault> = texts.into_iter().map(|text| self.string(text)).collect();
+        self.list(made?)
+    }
+
+    fn object(&self, entries: Entries) -> Result<Value, Fault> {
+        self.grow(entries.len())?;
+        Ok(Value::object(entries, self.at.clone()))
+    }
+
+    /// An unknown because something inside an argument is.
+    fn open(&self) -> Value {
+        Value::derived(self.name, &self.args, self.at.clone())
+    }
+
+    fn grow(&self, elements: usize) -> Result<(), Fault> {
+        self.budget.spend(elements as u64)?;
+        self.budget.grow(elements.saturating_mul(64))
+    }
+}
+
+/// Calls the function of that name, if there is one.
+pub(crate) fn call(name: &str, args: &[Value], at: &Origin, budget: &Budget) -> Option<Result<Value, Fault>> {
+    find(name).map(|function| function.call(args.to_vec(), at, budget))
+}

@@ -1,0 +1,5 @@
+//! To come.
+
+use super::Function;
+
+pub(super) const TABLE: &[Function] = &[];

@@ -11,9 +11,9 @@ mod operator;
 mod suggest;
 mod template;
 
-pub(crate) use operator::equal;
-
 use std::sync::Arc;
+
+pub(crate) use operator::equal;
 
 use hcl_edit::expr::{Conditional, Expression, Traversal};
 use hcl_edit::template::Template;

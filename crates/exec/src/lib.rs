@@ -13,17 +13,28 @@
 //! | [`launch`] | what one launch needs: spec, folders, limits |
 //! | [`workdir`] | the folder whose content becomes `/work` inside |
 //! | [`running`] | a sandbox that runs, and what came of it |
+//! | `mounts` | what a sandbox sees |
+//! | `cgroup`, `uids` | its limits, and its user |
+//! | `spawn`, `supervise` | its start, and its life seen from outside |
+//! | `session`, `verdict` | what the agent may say, and what it means |
 //! | [`agent_build`] | how the static agent is built |
 //!
 //! Architecture invariants: nothing here decides *what* may run. Whatever comes out of a sandbox is untrusted
 //! and has a limit. No sandbox outlives its executor.
 
 pub mod agent_build;
+mod cgroup;
 pub mod doctor;
 pub mod launch;
 pub mod local;
+mod mounts;
 pub mod running;
+mod session;
 pub mod settings;
+mod spawn;
+mod supervise;
+mod uids;
+mod verdict;
 pub mod workdir;
 
 pub use doctor::{Layer, LayerState, doctor};

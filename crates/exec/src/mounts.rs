@@ -1,0 +1,237 @@
+//! What a sandbox sees, as arguments for `portcullis-agent enter` and for bubblewrap. Pure but for looking
+//! which system folders are links.
+//!
+//! Everything is read-only but `/work` (a file system in memory, with a size) and what a launch binds
+//! writable. `/tmp` is `/work/tmp`. There is no `/sys`, no `/home`, no socket but the door, and an `/etc` of
+//! our own.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use portcullis_model::{Code, Fault};
+
+use crate::launch::{Bind, DOOR_SOCKET, Limits, WORK};
+
+/// Folders of the system, if the host has them.
+pub(crate) const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+/// Files and folders of the host's `/etc` that programs need to start.
+const ETC: [&str; 2] = ["ld.so.cache", "alternatives"];
+/// Where nothing may be bound: the sandbox's own.
+const RESERVED: [&str; 6] = ["/etc", "/proc", "/dev", "/sys", "/run", "/tmp"];
+/// Where the layout and the agent are shown inside.
+const LAYOUT: &str = "/run/portcullis/layout";
+const AGENT: &str = "/run/portcullis/agent";
+/// User and group id inside, whatever they are outside.
+const INSIDE_ID: &str = "1000";
+/// Where `enter` shows staged paths.
+const STAGE: &str = "/tmp";
+/// Size of `/dev/shm`, in bytes.
+const SHARED_MEMORY_BYTES: &str = "67108864";
+
+/// All that decides a sandbox's view.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) agent: PathBuf,
+    pub(crate) bwrap: PathBuf,
+    pub(crate) etc: PathBuf,
+    pub(crate) layout: PathBuf,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) door: Option<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) grace: Duration,
+    /// The user to become; `None` when the runner is no root.
+    pub(crate) user: Option<u32>,
+}
+
+/// Arguments for the agent binary. `groups`: the control groups to join.
+pub(crate) fn arguments(view: &View, groups: &[PathBuf]) -> Vec<OsString> {
+    let mut stage = Stage { active: view.user.is_some(), paths: Vec::new() };
+    let inner = bubblewrap(view, &mut stage);
+    let mut args = Args::default();
+    args.words(&["enter", "--parent", &std::process::id().to_string()]);
+    for group in groups {
+        args.word("--join").word(group);
+    }
+    for path in &stage.paths {
+        args.word("--stage").word(path);
+    }
+    if let Some(user) = view.user {
+        args.words(&["--user", &user.to_string()]);
+    }
+    args.word("--").word(&view.bwrap);
+    args.0.extend(inner.0);
+    args.0
+}
+
+#[derive(Debug, Default)]
+struct Args(Vec<OsString>);
+
+impl Args {
+    fn word(&mut self, word: impl Into<OsString>) -> &mut Self {
+        self.0.push(word.into());
+        self
+    }
+
+    fn words(&mut self, words: &[&str]) -> &mut Self {
+        self.0.extend(words.iter().map(OsString::from));
+        self
+    }
+}
+
+/// Paths that the task's user may not be able to reach by their name.
+#[derive(Debug)]
+struct Stage {
+    active: bool,
+    paths: Vec<PathBuf>,
+}
+
+impl Stage {
+    fn show(&mut self, path: &Path) -> PathBuf {
+        if !self.active {
+            return path.to_path_buf();
+        }
+        self.paths.push(path.to_path_buf());
+        Path::new(STAGE).join((self.paths.len() - 1).to_string())
+    }
+}
+
+fn bubblewrap(view: &View, stage: &mut Stage) -> Args {
+    let mut args = Args::default();
+    // Own namespaces, no further ones, nobody's capabilities, nobody's terminal, nobody's environment.
+    args.words(&["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]);
+    args.words(&["--unshare-cgroup-try", "--disable-userns", "--uid", INSIDE_ID, "--gid", INSIDE_ID]);
+    args.words(&["--hostname", "sandbox", "--clearenv", "--cap-drop", "ALL", "--new-session"]);
+    // The agent is process 1: nothing inside can signal it, all orphans come to it, and its end is all's end.
+    args.words(&["--die-with-parent", "--as-pid-1"]);
+    for folder in SYSTEM {
+        system(&mut args, folder);
+    }
+    args.word("--ro-bind").word(stage.show(&view.etc)).word("/etc");
+    for name in ETC {
+        let host = Path::new("/etc").join(name);
+        args.word("--ro-bind-try").word(&host).word(&host);
+    }
+    args.words(&["--proc", "/proc", "--dev", "/dev", "--size", SHARED_MEMORY_BYTES, "--tmpfs", "/dev/shm"]);
+    args.words(&["--size", &view.limits.disk_bytes.to_string(), "--tmpfs", WORK, "--symlink", "work/tmp", "/tmp"]);
+    args.word("--ro-bind").word(stage.show(&view.layout)).word(LAYOUT);
+    args.word("--ro-bind").word(stage.show(&view.agent)).word(AGENT);
+    if let Some(door) = &view.door {
+        args.word("--bind").word(stage.show(door)).word(DOOR_SOCKET);
+    }
+    for bind in &view.binds {
+        args.word(if bind.write { "--bind" } else { "--ro-bind" }).word(stage.show(&bind.host)).word(&bind.inside);
+    }
+    // Last: until here bubblewrap makes the places for mounts.
+    args.words(&["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK, "--", AGENT, "inside", LAYOUT, WORK]);
+    args.word(view.grace.as_millis().to_string());
+    args
+}
+
+/// A system folder is bound, or is the link that it is on the host (`/bin` → `usr/bin`).
+fn system(args: &mut Args, folder: &str) {
+    match fs::read_link(folder) {
+        Ok(target) => args.word("--symlink").word(target).word(folder),
+        Err(_) => args.words(&["--ro-bind-try", folder, folder]),
+    };
+}
+
+/// The sandbox's own `/etc`, made once per executor.
+pub(crate) fn make_etc(folder: &Path) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| Fault::io(folder.display(), &error);
+    let files = [
+        ("passwd", format!("sandbox:x:{INSIDE_ID}:{INSIDE_ID}::/work:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")),
+        ("group", format!("sandbox:x:{INSIDE_ID}:\nnogroup:x:65534:\n")),
+        ("hosts", "127.0.0.1 localhost\n::1 localhost\n".to_string()),
+        // No `dns`: there is no name server to ask, and waiting for one takes seconds.
+        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_string()),
+    ];
+    fs::create_dir_all(folder).and_then(|()| open(folder, 0o755)).map_err(failed)?;
+    for (name, content) in files {
+        fs::write(folder.join(name), content).and_then(|()| open(&folder.join(name), 0o644)).map_err(failed)?;
+    }
+    // Places for what is bound from the host.
+    for name in ETC {
+        let (host, place) = (Path::new("/etc").join(name), folder.join(name));
+        let made = if host.is_dir() { fs::create_dir_all(&place) } else { fs::write(&place, "") };
+        made.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Sets a mode whatever the runner's umask is.
+fn open(path: &Path, mode: u32) -> std::io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+/// Checks what a launch wants to show: a bind can neither cover what makes the sandbox nor lie outside.
+pub(crate) fn check(binds: &[Bind]) -> Result<(), Fault> {
+    for bind in binds {
+        let inside = Path::new(&bind.inside);
+        let plain = inside.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
+        let mut own = RESERVED.iter().chain(&SYSTEM);
+        let reason = if !inside.is_absolute() || !plain || inside == Path::new("/") || inside == Path::new(WORK) {
+            "is no place for a bind"
+        } else if own.any(|own| inside.starts_with(own)) {
+            "belongs to the sandbox"
+        } else if !bind.host.is_absolute() {
+            "is bound to a path that is not absolute"
+        } else {
+            continue;
+        };
+        return Err(Fault::new(Code::SANDBOX_LAUNCH, format!("`{}` {reason}", bind.inside)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(user: Option<u32>, binds: &[Bind]) -> String {
+        let view = View {
+            agent: "/opt/agent".into(),
+            bwrap: "/usr/bin/bwrap".into(),
+            etc: "/data/etc".into(),
+            layout: "/data/work/1".into(),
+            binds: binds.to_vec(),
+            door: Some("/data/door".into()),
+            limits: Limits { disk_bytes: 4096, ..Limits::default() },
+            grace: Duration::from_millis(1500),
+            user,
+        };
+        let args = arguments(&view, &["/cg/1".into()]);
+        args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn as_root_everything_private_is_staged_and_the_user_is_left_behind() {
+        let text = text(Some(70_000), &[Bind::read_only("/root/repo", "/repo")]);
+        assert!(text.contains("--stage /data/etc --stage /data/work/1 --stage /opt/agent --stage /data/door"));
+        assert!(text.contains("--stage /root/repo --user 70000 -- /usr/bin/bwrap"));
+        assert!(text.contains("--ro-bind /tmp/4 /repo"));
+        assert!(text.contains("--size 4096 --tmpfs /work"));
+        assert!(text.contains("--join /cg/1"));
+        assert!(text.ends_with("/run/portcullis/agent inside /run/portcullis/layout /work 1500"));
+    }
+
+    #[test]
+    fn as_an_ordinary_user_paths_are_bound_as_they_are() {
+        let bind = Bind { write: true, ..Bind::read_only("/home/me/out", "/work/out") };
+        let text = text(None, &[bind]);
+        assert!(!text.contains("--stage") && !text.contains("--user "));
+        assert!(text.contains("--bind /home/me/out /work/out"));
+    }
+
+    #[test]
+    fn a_bind_cannot_cover_the_sandbox() {
+        for bad in ["repo", "/", "/work", "/usr/bin", "/etc", "/proc/1", "/repo/../etc", "/run/portcullis/x", "/tmp/x"]
+        {
+            assert!(check(&[Bind::read_only("/x", bad)]).is_err(), "{bad}");
+        }
+        assert!(check(&[Bind::read_only("x", "/repo")]).is_err());
+        assert!(check(&[Bind::read_only("/x", "/repo"), Bind::read_only("/x", "/work/.terraform/providers")]).is_ok());
+    }
+}

@@ -98,7 +98,7 @@ pub(crate) fn env(tree: &Tree) -> Result<BTreeMap<String, String>, Fault> {
 
 pub(crate) fn actions(
     tree: &Tree,
-    principals: &BTreeMap<PrincipalName, Principal>,
+    principals: &BTreeMap<PrincipalName, Option<Principal>>,
 ) -> Result<BTreeMap<ActionKind, Grant>, Fault> {
     let Some((actions, _)) = map(tree, "action")? else { return Ok(BTreeMap::new()) };
     let mut grants = BTreeMap::new();
@@ -117,7 +117,11 @@ pub(crate) fn actions(
     Ok(grants)
 }
 
-fn grant(tree: &Tree, kind: ActionKind, principals: &BTreeMap<PrincipalName, Principal>) -> Result<Grant, Fault> {
+fn grant(
+    tree: &Tree,
+    kind: ActionKind,
+    principals: &BTreeMap<PrincipalName, Option<Principal>>,
+) -> Result<Grant, Fault> {
     let names = |name: &str| -> Result<Vec<PrincipalName>, Fault> {
         let value = leaf(tree, name, "a list of principals")?;
         value.map_or(Ok(Vec::new()), |value| named(value, &format!("`{name}`"), principals))

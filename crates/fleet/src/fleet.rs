@@ -38,6 +38,14 @@ impl Fleet {
         let sources = sources(FLEET_FILE, read)?;
         let mut faults = Vec::new();
         let fleet = Parts::read(&sources, &mut faults).and_then(|parts| parts.fleet(&mut faults));
+        // Two accounts that use one profile find the same fault in it.
+        let mut unique: Vec<Fault> = Vec::with_capacity(faults.len());
+        faults.retain(|fault| {
+            !unique.contains(fault) && {
+                unique.push(fault.clone());
+                true
+            }
+        });
         match fleet {
             Some(fleet) if faults.is_empty() => Ok(fleet),
             _ if faults.is_empty() => Err(vec![Fault::internal("the fleet definition has no fault and no result")]),
@@ -83,11 +91,11 @@ struct Draft {
 /// The definition, block by block.
 struct Parts {
     name: FleetName,
-    repositories: BTreeMap<RepositoryName, Repository>,
+    repositories: Declared<RepositoryName, Repository>,
     /// The fleet's own settings, below every profile.
     base: Tree,
-    identities: BTreeMap<String, Issuer>,
-    principals: BTreeMap<PrincipalName, Principal>,
+    identities: Declared<String, Issuer>,
+    principals: Declared<PrincipalName, Principal>,
     profiles: Profiles,
     drafts: Vec<Draft>,
     deploy_order: Vec<AccountName>,
@@ -123,7 +131,7 @@ impl Parts {
         let name = FleetName::parse(entry.label).map_err(|fault| faults.push(fault.at(entry.origin.place()))).ok();
         let body = contents(&entry.block.body, entry.origin.file(), &schema::FLEET, faults);
         let repositories = repositories(&body, evaluator, faults);
-        if repositories.is_empty() && faults.is_empty() {
+        if body.blocks_named("repository").next().is_none() {
             let fault = entry.origin.fault(Code::FLEET_UNKNOWN_NAME, "the fleet has no `repository`");
             faults.push(
                 fault.remedy("Add `repository \"…\" { url = \"…\" protected = [\"main\"] }`, on lines of their own."),
@@ -148,10 +156,14 @@ impl Parts {
 
     fn fleet(self, faults: &mut Vec<Fault>) -> Option<Fleet> {
         self.profiles.check(faults);
+        if self.repositories.is_empty() {
+            return None;
+        }
         let mut accounts: BTreeMap<AccountName, Account> = BTreeMap::new();
         for draft in &self.drafts {
             match self.account(draft) {
-                Ok(account) => {
+                Ok(None) => {}
+                Ok(Some(account)) => {
                     faults.extend(overlap(&account, accounts.values(), &draft.origin));
                     accounts.insert(account.name.clone(), account);
                 }
@@ -168,10 +180,13 @@ impl Parts {
         Some(Fleet { name: self.name, accounts, deploy_order: self.deploy_order })
     }
 
-    fn account(&self, draft: &Draft) -> Result<Account, Fault> {
+    /// `None`: something that it is made of is broken, which was said already.
+    fn account(&self, draft: &Draft) -> Result<Option<Account>, Fault> {
+        let Some(layers) = self.profiles.effective(&draft.layer)? else { return Ok(None) };
         let mut tree = Tree::new();
         merge(&mut tree, &self.base);
-        merge(&mut tree, &self.profiles.effective(&draft.layer)?);
+        merge(&mut tree, &layers);
+        let Some(repository) = self.repository(&tree, &draft.origin)? else { return Ok(None) };
         let name = draft.name.clone();
         let identity = |issuer: &Issuer| Identity {
             issuer: issuer.issuer.clone(),
@@ -183,10 +198,10 @@ impl Parts {
             id: decode::id(&tree, name.as_str(), &draft.origin)?,
             path: decode::path(&tree, name.as_str())?,
             regions: decode::regions(&tree)?,
-            repository: self.repository(&tree, &draft.origin)?,
+            repository,
             tools: decode::tools(&tree)?,
-            identities: self.identities.iter().map(|(name, issuer)| (name.clone(), identity(issuer))).collect(),
-            principals: self.principals.clone(),
+            identities: whole(&self.identities).iter().map(|(name, issuer)| (name.clone(), identity(issuer))).collect(),
+            principals: whole(&self.principals),
             actions: decode::actions(&tree, &self.principals)?,
             env: decode::env(&tree)?,
             limits: decode::limits(&tree)?,
@@ -198,11 +213,11 @@ impl Parts {
                 .fault(Code::FLEET_LOCKS_OUT, format!("account `{}` would let nobody in", account.name))
                 .remedy("Give it a profile with actions, or an `action` block with `allow`."));
         }
-        Ok(account)
+        Ok(Some(account))
     }
 
     /// The repository that the account names, or the only one there is.
-    fn repository(&self, tree: &Tree, at: &Origin) -> Result<Repository, Fault> {
+    fn repository(&self, tree: &Tree, at: &Origin) -> Result<Option<Repository>, Fault> {
         let known = || self.repositories.keys().map(RepositoryName::as_str);
         match (decode::repository(tree)?, self.repositories.values().next()) {
             (Some((name, value)), _) => self
@@ -221,11 +236,19 @@ impl Parts {
 
 type Opened<'a> = (&'a Source, Contents<'a>, Evaluator<'a>);
 
-fn identities(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> BTreeMap<String, Issuer> {
+/// What is declared, and what it is; `None`: it is broken, which was said already. Names that refer to it are
+/// right all the same.
+type Declared<K, V> = BTreeMap<K, Option<V>>;
+
+fn whole<K: Ord + Clone, V: Clone>(declared: &Declared<K, V>) -> BTreeMap<K, V> {
+    declared.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
+}
+
+fn identities(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> Declared<String, Issuer> {
     let mut identities = BTreeMap::new();
     for (_, body, evaluator) in read {
         for entry in body.blocks_named("identity") {
-            let Some(found) = issuer(entry, evaluator, faults) else { continue };
+            let found = issuer(entry, evaluator, faults);
             if identities.insert(entry.label.to_owned(), found).is_some() {
                 faults.push(duplicate(&format!("identity {}", quoted(entry.label)), &entry.origin));
             }
@@ -236,13 +259,20 @@ fn identities(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> BTreeMap<String, 
 
 fn principals(
     read: &[Opened<'_>],
-    identities: &BTreeMap<String, Issuer>,
+    identities: &Declared<String, Issuer>,
     faults: &mut Vec<Fault>,
-) -> BTreeMap<PrincipalName, Principal> {
+) -> Declared<PrincipalName, Principal> {
     let mut principals = BTreeMap::new();
     for (_, body, evaluator) in read {
         for entry in body.blocks_named("principal") {
-            let Some((name, found)) = principal(entry, evaluator, identities, faults) else { continue };
+            let name = match PrincipalName::parse(entry.label) {
+                Ok(name) => name,
+                Err(fault) => {
+                    faults.push(fault.at(entry.origin.place()));
+                    continue;
+                }
+            };
+            let found = principal(entry, evaluator, identities, faults);
             if principals.insert(name.clone(), found).is_some() {
                 faults.push(duplicate(&format!("principal `{name}`"), &entry.origin));
             }
@@ -268,22 +298,27 @@ fn repositories(
     body: &Contents<'_>,
     evaluator: &Evaluator<'_>,
     faults: &mut Vec<Fault>,
-) -> BTreeMap<RepositoryName, Repository> {
+) -> Declared<RepositoryName, Repository> {
     let mut repositories = BTreeMap::new();
     for entry in body.blocks_named("repository") {
         let inside = contents(&entry.block.body, entry.origin.file(), &schema::REPOSITORY, faults);
-        match repository(entry, &inside, evaluator) {
-            Ok(found) => {
-                repositories.insert(found.name.clone(), found);
+        match RepositoryName::parse(entry.label) {
+            Err(fault) => faults.push(fault.at(entry.origin.place())),
+            Ok(name) => {
+                let found = repository(&name, entry, &inside, evaluator).map_err(|fault| faults.push(fault)).ok();
+                repositories.insert(name, found);
             }
-            Err(fault) => faults.push(fault),
         }
     }
     repositories
 }
 
-fn repository(entry: &Entry<'_>, body: &Contents<'_>, evaluator: &Evaluator<'_>) -> Result<Repository, Fault> {
-    let name = RepositoryName::parse(entry.label).map_err(|fault| fault.at(entry.origin.place()))?;
+fn repository(
+    name: &RepositoryName,
+    entry: &Entry<'_>,
+    body: &Contents<'_>,
+    evaluator: &Evaluator<'_>,
+) -> Result<Repository, Fault> {
     let url = evaluator.required(body, "url", &entry.origin)?;
     let protected = evaluator.required(body, "protected", &entry.origin)?;
     let text = text(&url, "`url`")?;
@@ -311,7 +346,7 @@ fn repository(entry: &Entry<'_>, body: &Contents<'_>, evaluator: &Evaluator<'_>)
             .fault(Code::FLEET_TYPE, "`protected` names no branch")
             .remedy("Name the branch that reviewed changes are merged to, such as `main`."));
     }
-    Ok(Repository { name, url: text, protected: branches })
+    Ok(Repository { name: name.clone(), url: text, protected: branches })
 }
 
 /// `deploy_order` names every account once; without it, accounts are in the order of their definition.

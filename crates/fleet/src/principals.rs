@@ -83,23 +83,22 @@ fn url(value: &Value, what: &str) -> Result<String, Fault> {
         .remedy("Give an `https://` URL. Plain `http://` is taken for a loopback address only."))
 }
 
-/// A principal, and the name of its identity at its place, to be looked up when all are known.
+/// A principal; its identity must be declared.
 pub(crate) fn principal(
     entry: &Entry<'_>,
     evaluator: &Evaluator<'_>,
-    identities: &BTreeMap<String, Issuer>,
+    identities: &BTreeMap<String, Option<Issuer>>,
     faults: &mut Vec<Fault>,
-) -> Option<(PrincipalName, Principal)> {
+) -> Option<Principal> {
     let body = contents(&entry.block.body, entry.origin.file(), &schema::PRINCIPAL, faults);
-    let read = || -> Result<(PrincipalName, Principal), Fault> {
-        let name = PrincipalName::parse(entry.label).map_err(|fault| fault.at(entry.origin.place()))?;
+    let read = || -> Result<Principal, Fault> {
         let identity = evaluator.required(&body, "identity", &entry.origin)?;
         let identity_name = text(&identity, "`identity`")?;
         if !identities.contains_key(&identity_name) {
             return Err(unknown_name(&identity, "identity", &identity_name, identities.keys().map(String::as_str)));
         }
         let claims = claims(&evaluator.required(&body, "claims", &entry.origin)?)?;
-        Ok((name, Principal { identity: identity_name, claims }))
+        Ok(Principal { identity: identity_name, claims })
     };
     read().map_err(|fault| faults.push(fault)).ok()
 }
@@ -169,7 +168,7 @@ pub(crate) fn unknown_name<'n>(at: &Value, kind: &str, name: &str, known: impl I
 pub(crate) fn named(
     value: &Value,
     what: &str,
-    known: &BTreeMap<PrincipalName, Principal>,
+    known: &BTreeMap<PrincipalName, Option<Principal>>,
 ) -> Result<Vec<PrincipalName>, Fault> {
     let mut names = Vec::new();
     for (name, at) in texts(value, what)?.iter().zip(value.as_seq().unwrap_or_default()) {

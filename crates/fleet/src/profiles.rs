@@ -15,6 +15,8 @@ pub(crate) struct Layer {
     pub tree: Tree,
     /// Names of the profiles below it, each at its place.
     pub profiles: Vec<(String, Value)>,
+    /// Something in it could not be read. What is missing for that reason is no fault of its own.
+    pub broken: bool,
 }
 
 /// Profiles by name. One name may be an imported and a local profile: the local one goes on top.
@@ -34,18 +36,20 @@ impl Profiles {
         }
     }
 
-    /// The effective tree of an account: imported profiles, local profiles, the account.
-    pub fn effective(&self, account: &Layer) -> Result<Tree, Fault> {
+    /// The effective tree of an account: imported profiles, local profiles, the account. `None` when one of
+    /// these is broken, which was said already.
+    pub fn effective(&self, account: &Layer) -> Result<Option<Tree>, Fault> {
         let mut order = Vec::new();
         self.flatten(&account.profiles, &mut Vec::new(), &mut order)?;
         let mut tree = Tree::new();
-        for layers in [&self.imported, &self.local] {
-            for layer in order.iter().filter_map(|name| layers.get(name)) {
-                merge(&mut tree, &layer.tree);
+        let profiles = [&self.imported, &self.local].map(|layers| order.iter().filter_map(|name| layers.get(name)));
+        for layer in profiles.into_iter().flatten().chain([account]) {
+            if layer.broken {
+                return Ok(None);
             }
+            merge(&mut tree, &layer.tree);
         }
-        merge(&mut tree, &account.tree);
-        Ok(tree)
+        Ok(Some(tree))
     }
 
     /// Names in the order in which they are merged: a profile's own profiles before it, each once.
@@ -81,8 +85,15 @@ impl Profiles {
     /// Every profile is stacked once, also one that no account uses, so that a name in it that leads nowhere
     /// is found when it is written and not when somebody begins to use it.
     pub fn check(&self, faults: &mut Vec<Fault>) {
+        let mut in_a_circle = false;
         for layer in self.imported.values().chain(self.local.values()) {
-            faults.extend(self.effective(layer).err());
+            let Err(fault) = self.effective(layer) else { continue };
+            // A circle has as many beginnings as members; one is enough.
+            let circle = fault.code() == Code::FLEET_DUPLICATE;
+            if !(circle && in_a_circle) {
+                faults.push(fault);
+            }
+            in_a_circle |= circle;
         }
     }
 }
@@ -94,6 +105,7 @@ pub(crate) fn layer(
     evaluator: &Evaluator<'_>,
     faults: &mut Vec<Fault>,
 ) -> Layer {
+    let before = faults.len();
     let mut tree = attributes(body, evaluator, faults);
     let profiles = match tree.remove("profiles") {
         None => Vec::new(),
@@ -111,7 +123,7 @@ pub(crate) fn layer(
     if !actions.is_empty() {
         tree.insert("action".to_owned(), Node::Map(actions, entry.origin.clone()));
     }
-    Layer { tree, profiles }
+    Layer { tree, profiles, broken: faults.len() > before }
 }
 
 /// A block without blocks of its own, as a node.

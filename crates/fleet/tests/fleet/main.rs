@@ -1,6 +1,9 @@
 //! A definition as files in, an account or faults out. `invalid/` is a corpus: each file is a definition that
 //! must be refused, with the code that its first line names.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+#![allow(missing_docs, reason = "nobody but these tests uses it")]
+
 mod example;
 mod invalid;
 mod layers;

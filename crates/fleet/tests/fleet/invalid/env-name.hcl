@@ -1,4 +1,4 @@
-# PC-0505: 5:16: is no name of an environment variable
+# PC-0505: 5:19: is no name of an environment variable
 # + VALID
 account "dev" {
   id = "1"

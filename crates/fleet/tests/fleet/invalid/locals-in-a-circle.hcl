@@ -1,4 +1,4 @@
-# PC-0417: 4:13: refers to itself
+# PC-0417: 5:7: refers to itself
 # + VALID
 locals {
   a = local.b

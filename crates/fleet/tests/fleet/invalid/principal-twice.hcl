@@ -1,4 +1,4 @@
-# PC-0502: 15:1: `principal` "ci" is defined twice
+# PC-0502: 28:1: `principal` "ci" is defined twice
 # + VALID
 account "dev" {
   id = "1"

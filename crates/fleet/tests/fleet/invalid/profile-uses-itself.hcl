@@ -1,4 +1,4 @@
-# PC-0502: 7:15: uses itself
+# PC-0502: 4:15: uses itself
 # + VALID
 profile "a" {
   profiles = ["b"]

@@ -1,28 +1,24 @@
 //! [`LocalExecutor`]: prepares folders, starts sandboxes, cleans up after a killed runner.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
+use portcullis_model::agent::{SPEC_MAX_BYTES, TaskSpec};
 use portcullis_model::{Code, Fault, TaskId};
 
-use crate::cgroup::Groups;
-use crate::doctor::{Layer, LayerState};
+use crate::doctor::{self, Host};
 use crate::launch::{DOOR_SOCKET, Launch, WORK};
-use crate::mounts::{self, SYSTEM, View};
+use crate::mounts::{self, View};
 use crate::running::{Running, Sink};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::spawn::{self, Order};
 use crate::supervise::{Task, supervise};
-use crate::uids::{self, Uids};
+use crate::uids::Uids;
 use crate::workdir::Workdir;
-
-/// Where the `bwrap` program is looked for.
-const BWRAP_PLACES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"];
 
 /// Starts sandboxes on this machine. Cheap to clone. When the last clone is dropped, sandboxes that still
 /// run are killed.
@@ -35,8 +31,10 @@ pub struct LocalExecutor {
 struct Inner {
     settings: Settings,
     bwrap: PathBuf,
+    agent: PathBuf,
     etc: PathBuf,
-    work: PathBuf,
+    /// Where layouts are.
+    layouts: PathBuf,
     uids: Uids,
     orders: mpsc::Sender<Order>,
     launches: AtomicU64,
@@ -44,52 +42,27 @@ struct Inner {
 
 impl LocalExecutor {
     /// Checks every layer and removes what a killed runner left in the same data folder: processes, cgroups,
-    /// folders. Blocks for some tens of milliseconds.
+    /// folders. Blocks for some tens of milliseconds. The caller sees to it that no other runner uses the
+    /// data folder.
     ///
     /// # Errors
-    /// One `SANDBOX_LAYER_MISSING` for each layer that the host cannot give.
+    /// One `SANDBOX_LAYER_MISSING` for each layer that the host cannot give; those of the file system.
     pub fn new(settings: Settings) -> Result<Self, Vec<Fault>> {
-        let (executor, layers) = Self::prepare(settings);
-        let missing: Vec<Fault> = layers
-            .iter()
-            .filter_map(|layer| match &layer.state {
-                LayerState::Ok(_) => None,
-                LayerState::Missing(why) => Some(
-                    Fault::new(Code::SANDBOX_LAYER_MISSING, format!("{}: {why}", layer.name)).remedy(&layer.remedy),
-                ),
-            })
-            .collect();
-        match executor {
-            Some(executor) if missing.is_empty() => Ok(executor),
-            _ if missing.is_empty() => Err(vec![Fault::internal("the executor could not be made")]),
-            _ => Err(missing),
-        }
+        let (host, _) = doctor::examine(&settings).map_err(|layers| doctor::faults(&layers))?;
+        Self::on(settings, host).map_err(|fault| vec![fault])
     }
 
-    /// The layers that can be seen without starting a sandbox, and the executor if all are there.
-    pub(crate) fn prepare(settings: Settings) -> (Option<Self>, Vec<Layer>) {
-        let mut layers = vec![agent(&settings.agent)];
-        let bwrap = bwrap(&settings, &mut layers);
-        let uids = own_uids(&settings, &mut layers);
-        let folders = folders(&settings.data, &mut layers);
-        let groups = groups(&settings, &mut layers);
-        let (Some(bwrap), Some(uids), Some((etc, work)), Some(groups)) = (bwrap, uids, folders, groups) else {
-            return (None, layers);
-        };
-        if layers.iter().any(|layer| matches!(layer.state, LayerState::Missing(_))) {
-            return (None, layers);
-        }
-        match spawn::start(settings.agent.clone(), groups) {
-            Ok(orders) => {
-                let launches = AtomicU64::new(0);
-                let inner = Inner { settings, bwrap, etc, work, uids, orders, launches };
-                (Some(LocalExecutor { inner: Arc::new(inner) }), layers)
-            }
-            Err(error) => {
-                layers.push(Layer::missing("threads", error.to_string(), "Raise the limit of processes of this user."));
-                (None, layers)
-            }
-        }
+    fn on(settings: Settings, host: Host) -> Result<Self, Fault> {
+        let Host { bwrap, agent, etc, uids, groups } = host;
+        // What the groups hold dies first: it could still use the folders.
+        groups.clean()?;
+        let layouts = settings.data.join("layouts");
+        empty(&layouts)?;
+        let layouts = layouts.canonicalize().map_err(|error| Fault::io(layouts.display(), &error))?;
+        let orders =
+            spawn::start(agent.clone(), groups).map_err(|error| Fault::io("the thread for sandboxes", &error))?;
+        let inner = Inner { settings, bwrap, agent, etc, layouts, uids, orders, launches: AtomicU64::new(0) };
+        Ok(LocalExecutor { inner: Arc::new(inner) })
     }
 
     /// A new, empty folder for a task's layout.
@@ -97,8 +70,12 @@ impl LocalExecutor {
     /// # Errors
     /// Of the file system; `BUSY` when all user ids are taken.
     pub fn workdir(&self, task: TaskId) -> Result<Workdir, Fault> {
-        let number = self.inner.launches.fetch_add(1, Ordering::Relaxed);
-        Workdir::create(self.inner.work.join(format!("{task}-{number}")), self.inner.uids.take()?)
+        let lease = self.inner.uids.take()?;
+        Workdir::create(self.inner.layouts.join(self.unique(task)), lease)
+    }
+
+    fn unique(&self, task: TaskId) -> String {
+        format!("{task}-{}", self.inner.launches.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Starts a sandbox. Returns at once; what goes wrong while starting is in the outcome
@@ -108,36 +85,29 @@ impl LocalExecutor {
     /// A launch that makes no sense: relative paths, a door without a socket, a spec over its limit.
     pub fn launch(&self, launch: Launch, sink: Box<dyn Sink + Send>) -> Result<Running, Fault> {
         mounts::check(&launch.binds)?;
-        let Launch { task, attempt, mut spec, workdir, binds, door, limits } = launch;
-        match (&spec.door, &door) {
-            (Some(inside), Some(_)) if inside.socket == DOOR_SOCKET => {}
-            (None, None) => {}
-            _ => return Err(Fault::internal("a door needs a socket on both sides")),
-        }
-        let readable = SYSTEM.iter().copied().chain(["/etc", "/proc", "/run/portcullis"]).map(str::to_owned);
-        spec.read_only.extend(readable.chain(binds.iter().filter(|bind| !bind.write).map(|bind| bind.inside.clone())));
-        let writable = binds.iter().filter(|bind| bind.write).map(|bind| bind.inside.clone());
-        spec.read_write.extend(std::iter::once(WORK.to_owned()).chain(writable));
-        let (inner, layout) = (self.inner.clone(), workdir.path().to_path_buf());
-        let user = workdir.has_own_uid().then(|| workdir.uid());
+        let spec = complete(&launch)?;
+        let group = format!("{}-{}", self.unique(launch.task), launch.attempt);
+        let Launch { workdir, binds, door, limits, .. } = launch;
+        let inner = &self.inner;
+        let grace = inner.settings.grace;
         let view = View {
-            agent: inner.settings.agent.clone(),
+            agent: inner.agent.clone(),
             bwrap: inner.bwrap.clone(),
             etc: inner.etc.clone(),
-            layout,
+            layout: workdir.path().to_path_buf(),
             binds,
             door,
             limits,
-            grace: inner.settings.grace,
-            user,
+            grace,
+            user: workdir.has_own_uid().then(|| workdir.uid()),
         };
         let (interrupts, interrupted) = tokio::sync::mpsc::unbounded_channel();
         let supervisor = tokio::spawn(supervise(Task {
             session: Session::new(spec),
-            group: format!("{task}-{attempt}-{}", inner.launches.fetch_add(1, Ordering::Relaxed)),
             workdir,
             limits,
-            grace: inner.settings.grace,
+            grace,
+            group,
             arguments: Box::new(move |groups| mounts::arguments(&view, groups)),
             orders: inner.orders.clone(),
             sink,
@@ -147,139 +117,39 @@ impl LocalExecutor {
     }
 }
 
-fn agent(path: &Path) -> Layer {
-    const NAME: &str = "agent";
-    const REMEDY: &str = "Build it with `cargo xtask agent`, or name it with `--agent`.";
-    match fs::metadata(path) {
-        Ok(facts) if !path.is_absolute() || !facts.is_file() || facts.permissions().mode() & 0o111 == 0 => {
-            Layer::missing(NAME, format!("{} is no program at an absolute path", path.display()), REMEDY)
+/// The spec as the agent gets it: with the paths that the sandbox itself brings.
+fn complete(launch: &Launch) -> Result<TaskSpec, Fault> {
+    let refuse = |why: &str| Fault::new(Code::SANDBOX_LAUNCH, why.to_string());
+    match (&launch.spec.door, &launch.door) {
+        (Some(door), Some(_)) if door.socket != DOOR_SOCKET => {
+            return Err(refuse("the door's socket inside is not where it is bound"));
         }
-        Ok(_) => match is_static(path) {
-            Ok(true) => Layer::there(NAME, path.display().to_string()),
-            Ok(false) => Layer::missing(NAME, format!("{} is not linked statically", path.display()), REMEDY),
-            Err(error) => Layer::missing(NAME, format!("{}: {error}", path.display()), REMEDY),
-        },
-        Err(error) => Layer::missing(NAME, format!("{}: {error}", path.display()), REMEDY),
+        (Some(_), None) => return Err(refuse("the spec has a door, the launch has no socket for it")),
+        (None, Some(_)) => return Err(refuse("the launch has a socket, the spec no door for it")),
+        _ => {}
     }
-}
-
-/// An ELF program without an interpreter segment (`PT_INTERP`). Bounded: looks at the headers only.
-fn is_static(path: &Path) -> std::io::Result<bool> {
-    use std::io::Read;
-    let mut head = Vec::new();
-    fs::File::open(path)?.take(64 * 1024).read_to_end(&mut head)?;
-    let at = |start: usize, length: usize| {
-        let bytes = head.get(start..start + length)?;
-        Some(bytes.iter().rev().fold(0u64, |value, byte| (value << 8) | u64::from(*byte)))
-    };
-    let facts = || {
-        let (offset, size, count) = (at(32, 8)?, at(54, 2)?, at(56, 2)?);
-        let mut kinds = Vec::new();
-        for index in 0..count {
-            kinds.push(at(usize::try_from(offset + index * size).ok()?, 4)?);
-        }
-        Some(kinds)
-    };
-    const INTERP: u64 = 3;
-    if !head.starts_with(b"\x7fELF\x02\x01") {
-        return Err(std::io::Error::other("no 64-bit little-endian ELF program"));
+    let mut spec = launch.spec.clone();
+    spec.read_only.extend(mounts::readable());
+    spec.read_write.push(WORK.to_string());
+    for bind in &launch.binds {
+        let paths = if bind.write { &mut spec.read_write } else { &mut spec.read_only };
+        paths.push(bind.inside.clone());
     }
-    facts().map(|kinds| !kinds.contains(&INTERP)).ok_or_else(|| std::io::Error::other("its ELF headers are cut off"))
-}
-
-fn bwrap(settings: &Settings, layers: &mut Vec<Layer>) -> Option<PathBuf> {
-    const REMEDY: &str = "Install it: `apt-get install bubblewrap`, `dnf install bubblewrap`, `apk add bubblewrap` or `pacman -S bubblewrap`.";
-    let found = match &settings.bwrap {
-        Some(path) => Some(path.clone()).filter(|path| path.is_file()),
-        None => BWRAP_PLACES.iter().map(PathBuf::from).find(|path| path.is_file()),
-    };
-    layers.push(match &found {
-        Some(path) => Layer::there("bubblewrap", path.display().to_string()),
-        None => Layer::missing("bubblewrap", "the program `bwrap` was not found".to_string(), REMEDY),
-    });
-    found
-}
-
-fn own_uids(settings: &Settings, layers: &mut Vec<Layer>) -> Option<Uids> {
-    const NAME: &str = "user id of its own";
-    let uid = rustix::process::geteuid();
-    if !uid.is_root() {
-        layers.push(Layer::there(
-            NAME,
-            format!("none: the runner is user {}, tasks are apart by namespaces", uid.as_raw()),
-        ));
-        return Some(Uids::Own(uid.as_raw()));
+    let size = serde_json::to_vec(&spec).map_err(|error| Fault::internal(error.to_string()))?.len();
+    if size > SPEC_MAX_BYTES {
+        return Err(refuse(&format!("the task's spec has {size} bytes, allowed are {SPEC_MAX_BYTES}"))
+            .remedy("Give large values in a generated file instead of `inputs`."));
     }
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let range = match &settings.uids {
-        Some(range) => Some(range.clone()).filter(|range| uids::covers(&map, range)),
-        None => uids::choose(hash(&settings.data), &map),
-    };
-    layers.push(match &range {
-        Some(range) => Layer::there(NAME, format!("{} to {}", range.start, range.end.saturating_sub(1))),
-        None => Layer::missing(
-            NAME,
-            "no range of user ids exists in this user namespace".to_string(),
-            "Map at least 65,536 ids into the container that the runner is in, or run it as a user that is not root.",
-        ),
-    });
-    range.map(Uids::range)
+    Ok(spec)
 }
 
-fn hash(path: &Path) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Makes the executor's folders and empties them of what a killed runner left.
-fn folders(data: &Path, layers: &mut Vec<Layer>) -> Option<(PathBuf, PathBuf)> {
-    let (etc, work) = (data.join("etc"), data.join("work"));
-    let made = || -> Result<(), Fault> {
-        let failed = |error: std::io::Error| Fault::io(data.display(), &error);
-        fs::create_dir_all(data).map_err(failed)?;
-        fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        match fs::remove_dir_all(&work) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        fs::create_dir(&work).map_err(failed)?;
-        mounts::make_etc(&etc)
-    };
-    match made() {
-        Ok(()) => Some((etc, work)),
-        Err(fault) => {
-            layers.push(Layer::missing(
-                "folders",
-                fault.message().to_string(),
-                "Give the runner a data folder that it may write to.",
-            ));
-            None
-        }
+/// Makes a folder that is empty and the runner's alone.
+fn empty(folder: &Path) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| Fault::io(folder.display(), &error);
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
     }
-}
-
-fn groups(settings: &Settings, layers: &mut Vec<Layer>) -> Option<Groups> {
-    const REMEDY: &str = "Run the runner as root or as a systemd service with `Delegate=memory pids cpu`, on a host with \
-                          cgroup v2 or with these controllers in cgroup v1.";
-    let name = |controller: &str| match controller {
-        "memory" => "memory limit",
-        "pids" => "process limit",
-        _ => "processor limit",
-    };
-    match Groups::prepare(settings.cgroup.as_deref(), &format!("portcullis-{:016x}", hash(&settings.data))) {
-        Ok(groups) => {
-            layers.extend(groups.describe().map(|(controller, place)| Layer::there(name(controller), place)));
-            // Whatever is left there belongs to a runner that is gone: the data folder is locked by this one.
-            if let Err(fault) = groups.clean() {
-                layers.push(Layer::missing("leftovers", fault.message().to_string(), REMEDY));
-                return None;
-            }
-            Some(groups)
-        }
-        Err(missing) => {
-            layers.extend(missing.into_iter().map(|(controller, why)| Layer::missing(name(controller), why, REMEDY)));
-            None
-        }
-    }
+    fs::create_dir_all(folder).map_err(failed)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)
 }

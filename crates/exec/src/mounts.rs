@@ -16,9 +16,11 @@ use portcullis_model::{Code, Fault};
 use crate::launch::{Bind, DOOR_SOCKET, Limits, WORK};
 
 /// Folders of the system, if the host has them.
-pub(crate) const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// Files and folders of the host's `/etc` that programs need to start.
 const ETC: [&str; 2] = ["ld.so.cache", "alternatives"];
+/// A folder in the sandbox's `/etc` that is always empty.
+pub(crate) const EMPTY: &str = "empty";
 /// Where nothing may be bound: the sandbox's own.
 const RESERVED: [&str; 6] = ["/etc", "/proc", "/dev", "/sys", "/run", "/tmp"];
 /// Where the layout and the agent are shown inside.
@@ -138,7 +140,13 @@ fn system(args: &mut Args, folder: &str) {
     };
 }
 
-/// The sandbox's own `/etc`, made once per executor.
+/// What every task may read: the system, the sandbox's own `/etc`, what the kernel shows. The layout and the
+/// agent are not among it.
+pub(crate) fn readable() -> Vec<String> {
+    SYSTEM.iter().chain(&["/etc", "/proc", "/dev"]).map(ToString::to_string).collect()
+}
+
+/// The sandbox's own `/etc`. What is there already stays as it is: sandboxes may be looking at it.
 pub(crate) fn make_etc(folder: &Path) -> Result<(), Fault> {
     let failed = |error: std::io::Error| Fault::io(folder.display(), &error);
     let files = [
@@ -148,22 +156,32 @@ pub(crate) fn make_etc(folder: &Path) -> Result<(), Fault> {
         // No `dns`: there is no name server to ask, and waiting for one takes seconds.
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_string()),
     ];
-    fs::create_dir_all(folder).and_then(|()| open(folder, 0o755)).map_err(failed)?;
+    make_folder(folder).and_then(|()| make_folder(&folder.join(EMPTY))).map_err(failed)?;
     for (name, content) in files {
-        fs::write(folder.join(name), content).and_then(|()| open(&folder.join(name), 0o644)).map_err(failed)?;
+        make_file(&folder.join(name), &content).map_err(failed)?;
     }
     // Places for what is bound from the host.
     for name in ETC {
-        let (host, place) = (Path::new("/etc").join(name), folder.join(name));
-        let made = if host.is_dir() { fs::create_dir_all(&place) } else { fs::write(&place, "") };
+        let place = folder.join(name);
+        let made = if Path::new("/etc").join(name).is_dir() { make_folder(&place) } else { make_file(&place, "") };
         made.map_err(failed)?;
     }
     Ok(())
 }
 
-/// Sets a mode whatever the runner's umask is.
-fn open(path: &Path, mode: u32) -> std::io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+/// Makes a folder that everyone may read, whatever the runner's umask is.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// Makes a file that everyone may read.
+fn make_file(path: &Path, content: &str) -> std::io::Result<()> {
+    if fs::read(path).is_ok_and(|have| have == content.as_bytes()) {
+        return Ok(());
+    }
+    fs::write(path, content)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }
 
 /// Checks what a launch wants to show: a bind can neither cover what makes the sandbox nor lie outside.

@@ -5,7 +5,7 @@
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
-use portcullis_model::agent::{FRAME_MAX_BYTES, FrameKind, SPEC_MAX_BYTES, decode_header, write_frame};
+use portcullis_model::agent::{FRAME_MAX_BYTES, FrameKind, decode_header, write_frame};
 use portcullis_model::{Code, Fault};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin};
@@ -21,8 +21,8 @@ use crate::workdir::Workdir;
 
 /// What the way in may say on its standard error before it is cut, in bytes.
 const COMPLAINT_MAX_BYTES: u64 = 8 * 1024;
-/// From the end of the grace until the sandbox is killed from outside: the agent has the same grace and is
-/// first, so that its last reports arrive.
+/// Added to the time that an interrupted task has: the agent keeps the same deadlines and is first, so that
+/// its last reports arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All that a supervisor needs.
@@ -44,15 +44,8 @@ pub(crate) async fn supervise(task: Task) -> Outcome {
     let Task { mut session, workdir, limits, grace, group, arguments, orders, mut sink, mut interrupts } = task;
     let failed = |fault: Fault| Outcome { fault: Some(fault), ..Outcome::default() };
     let spec = match serde_json::to_vec(session.spec()) {
-        Ok(spec) if spec.len() <= SPEC_MAX_BYTES => spec,
-        Ok(spec) => {
-            let message = format!("the task's description has {} bytes, allowed are {SPEC_MAX_BYTES}", spec.len());
-            return failed(
-                Fault::new(Code::SANDBOX_LAUNCH, message)
-                    .remedy("Give large inputs in a generated file instead of `inputs`."),
-            );
-        }
-        Err(error) => return failed(Fault::internal(format!("a task's description: {error}"))),
+        Ok(spec) => spec,
+        Err(error) => return failed(Fault::internal(format!("a task's spec: {error}"))),
     };
     if let Err(fault) = workdir.seal() {
         return failed(fault);
@@ -87,7 +80,7 @@ pub(crate) async fn supervise(task: Task) -> Outcome {
     Outcome {
         fault,
         failed: session.first_failed(),
-        interrupted: session.interrupted || (seen.killed && !seen.out_of_time),
+        interrupted: session.interrupted || seen.out_of_time || seen.killed,
         artifacts: session.take_artifacts(),
         steps: session.steps,
         launch_ms,
@@ -151,13 +144,13 @@ async fn converse(
             },
             interrupt = interrupts.recv(), if kill_at.is_none() => {
                 // `None`: nobody waits for the outcome any more.
-                let patience = if interrupt.is_some() { grace + PATIENCE } else { Duration::ZERO };
+                let patience = if interrupt.is_some() { patience(grace) } else { Duration::ZERO };
                 kill_at = Some(tokio::time::Instant::now() + patience);
                 let _ = send(&mut input, FrameKind::Interrupt, &[]).await;
             },
             () = &mut wall, if !seen.out_of_time => {
                 seen.out_of_time = true;
-                kill_at.get_or_insert(tokio::time::Instant::now() + grace + PATIENCE);
+                kill_at.get_or_insert(tokio::time::Instant::now() + patience(grace));
                 let _ = send(&mut input, FrameKind::Interrupt, &[]).await;
             },
             () = late => {
@@ -171,6 +164,12 @@ async fn converse(
     let _ = child.start_kill();
     seen.complaint = complaint.await.unwrap_or_default();
     launch_ms
+}
+
+/// Time of an interrupted task until it is killed from outside: a grace for the step that runs, and one for
+/// what is always run after it.
+fn patience(grace: Duration) -> Duration {
+    grace * 2 + PATIENCE
 }
 
 async fn send(input: &mut ChildStdin, kind: FrameKind, payload: &[u8]) -> std::io::Result<()> {

@@ -89,7 +89,9 @@ pub(crate) fn env(tree: &Tree) -> Result<BTreeMap<String, String>, Fault> {
         }
         let text = text(value, &format!("`env.{name}`"))?;
         if text.contains('\0') {
-            return Err(value.fault(Code::FLEET_TYPE, format!("`env.{name}` contains a zero byte")));
+            return Err(value
+                .fault(Code::FLEET_TYPE, format!("`env.{name}` contains a zero byte"))
+                .remedy("Take it out: no environment variable can hold it."));
         }
         env.insert(name.clone(), text);
     }

@@ -161,14 +161,9 @@ impl Parts {
         }
         let mut accounts: BTreeMap<AccountName, Account> = BTreeMap::new();
         for draft in &self.drafts {
-            match self.account(draft) {
-                Ok(None) => {}
-                Ok(Some(account)) => {
-                    faults.extend(overlap(&account, accounts.values(), &draft.origin));
-                    accounts.insert(account.name.clone(), account);
-                }
-                Err(fault) => faults.push(fault),
-            }
+            let Some(account) = self.account(draft, faults) else { continue };
+            faults.extend(overlap(&account, accounts.values(), &draft.origin));
+            accounts.insert(account.name.clone(), account);
         }
         if self.drafts.is_empty() {
             faults.push(
@@ -180,40 +175,45 @@ impl Parts {
         Some(Fleet { name: self.name, accounts, deploy_order: self.deploy_order })
     }
 
-    /// `None`: something that it is made of is broken, which was said already.
-    fn account(&self, draft: &Draft) -> Result<Option<Account>, Fault> {
-        let Some(layers) = self.profiles.effective(&draft.layer)? else { return Ok(None) };
+    /// `None`: something that it is made of is broken, which is in `faults`. Every part is looked at, so that
+    /// one broken part does not hide the next.
+    fn account(&self, draft: &Draft, faults: &mut Vec<Fault>) -> Option<Account> {
+        let layers = kept(self.profiles.effective(&draft.layer), faults)??;
         let mut tree = Tree::new();
         merge(&mut tree, &self.base);
         merge(&mut tree, &layers);
-        let Some(repository) = self.repository(&tree, &draft.origin)? else { return Ok(None) };
         let name = draft.name.clone();
         let identity = |issuer: &Issuer| Identity {
             issuer: issuer.issuer.clone(),
             jwks_uri: issuer.jwks_uri.clone(),
             audience: issuer.audience(name.as_str()).unwrap_or_else(|| audience_for(&self.name, &name)),
         };
-        let account = Account {
+        let repository = kept(self.repository(&tree, &draft.origin), faults);
+        let id = kept(decode::id(&tree, name.as_str(), &draft.origin), faults);
+        let path = kept(decode::path(&tree, name.as_str()), faults);
+        let regions = kept(decode::regions(&tree), faults);
+        let tools = kept(decode::tools(&tree), faults);
+        let actions = kept(decode::actions(&tree, &self.principals), faults);
+        let env = kept(decode::env(&tree), faults);
+        let limits = kept(decode::limits(&tree), faults);
+        if actions.as_ref().is_some_and(|actions| actions.values().all(|grant| grant.allow.is_empty())) {
+            let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
+            faults.push(fault.remedy("Give it a profile with actions, or an `action` block with `allow`."));
+        }
+        Some(Account {
             fleet: self.name.clone(),
-            id: decode::id(&tree, name.as_str(), &draft.origin)?,
-            path: decode::path(&tree, name.as_str())?,
-            regions: decode::regions(&tree)?,
-            repository,
-            tools: decode::tools(&tree)?,
+            id: id?,
+            path: path?,
+            regions: regions?,
+            repository: repository??,
+            tools: tools?,
             identities: whole(&self.identities).iter().map(|(name, issuer)| (name.clone(), identity(issuer))).collect(),
             principals: whole(&self.principals),
-            actions: decode::actions(&tree, &self.principals)?,
-            env: decode::env(&tree)?,
-            limits: decode::limits(&tree)?,
+            actions: actions?,
+            env: env?,
+            limits: limits?,
             name,
-        };
-        if account.actions.values().all(|grant| grant.allow.is_empty()) {
-            return Err(draft
-                .origin
-                .fault(Code::FLEET_LOCKS_OUT, format!("account `{}` would let nobody in", account.name))
-                .remedy("Give it a profile with actions, or an `action` block with `allow`."));
-        }
-        Ok(Some(account))
+        })
     }
 
     /// The repository that the account names, or the only one there is.
@@ -232,6 +232,10 @@ impl Parts {
                 .remedy("Add `repository = \"…\"` to the account.")),
         }
     }
+}
+
+fn kept<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+    result.map_err(|fault| faults.push(fault)).ok()
 }
 
 type Opened<'a> = (&'a Source, Contents<'a>, Evaluator<'a>);

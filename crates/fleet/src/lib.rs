@@ -19,6 +19,7 @@ mod principals;
 mod profiles;
 mod read;
 mod schema;
+mod spelling;
 
 pub use account::{
     Account, Driver, Grant, Identity, Limits, Pin, Principal, Program, Repository, ToolPin, Tools, audience_for,

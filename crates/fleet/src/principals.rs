@@ -12,6 +12,7 @@ use portcullis_model::{Code, Fault, PrincipalName};
 use crate::account::Principal;
 use crate::read::{Evaluator, text, texts, wrong};
 use crate::schema::{self, Contents, Entry, contents};
+use crate::spelling::hint;
 
 /// Stands for the account's name in an identity's `audience`.
 const ACCOUNT_PLACEHOLDER: &str = "{account}";
@@ -63,24 +64,43 @@ fn audience(value: &Value) -> Result<String, Fault> {
 }
 
 /// `https://…`, or `http://` on this machine for tests.
+///
+/// Stricter than a URL parser: a text that two parsers could take for two hosts is refused, so that what is
+/// checked here is what is asked later. No user (`http://localhost:x@elsewhere` names `elsewhere`), no
+/// backslash, and a port of digits only. An issuer has no query and no fragment (OpenID Connect Discovery §3).
 fn url(value: &Value, what: &str) -> Result<String, Fault> {
     let text = text(value, what)?;
-    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or("").to_owned();
-    let loopback = |authority: &str| {
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        matches!(host, "127.0.0.1" | "[::1]" | "localhost")
-    };
+    let plain = text.len() <= 2048
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '@' | '\\' | '?' | '#'));
     let ok = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(rest), _) => !host(rest).is_empty() && !host(rest).contains('@'),
-        (_, Some(rest)) => loopback(&host(rest)),
+        (Some(rest), _) => host(rest).is_some(),
+        (_, Some(rest)) => host(rest).is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost")),
         _ => false,
     };
-    if ok && text.len() <= 2048 && !text.contains(|c: char| c.is_control() || c == ' ') {
+    if plain && ok {
         return Ok(text);
     }
-    Err(value
-        .fault(Code::FLEET_TYPE, format!("{what} is {}, which is no https URL", quoted(&text)))
-        .remedy("Give an `https://` URL. Plain `http://` is taken for a loopback address only."))
+    Err(value.fault(Code::FLEET_TYPE, format!("{what} is {}, which is no https URL", quoted(&text))).remedy(
+        "Give an `https://` URL without user, query or fragment. Plain `http://` is taken for a loopback address \
+             only.",
+    ))
+}
+
+/// The host of what follows `://`; `None` when there is none, or when what follows it is no port.
+fn host(rest: &str) -> Option<&str> {
+    let authority = rest.split('/').next()?;
+    // The colons of an IPv6 address are inside its brackets.
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, port) = authority.split_at_checked(end)?;
+    let port_ok = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse::<u16>().is_ok());
+    (!host.is_empty() && port_ok).then_some(host)
 }
 
 /// A principal; its identity must be declared.
@@ -133,7 +153,8 @@ fn claim_values(claim: &str, wanted: &Value) -> Result<Vec<String>, Fault> {
                 .fault(Code::FLEET_TYPE, format!("{what} is empty"))
                 .remedy("Name the value it must have."));
         }
-        if text.contains('*') {
+        // `[` is no wildcard here: names of bots have it (`dependabot[bot]`).
+        if text.contains(['*', '?']) {
             return Err(value
                 .fault(Code::FLEET_TYPE, format!("{what} is {}, but claims are compared exactly", quoted(&text)))
                 .remedy("List the values that are allowed. There are no wildcards."));
@@ -155,11 +176,13 @@ fn claim_values(claim: &str, wanted: &Value) -> Result<Vec<String>, Fault> {
 
 /// `PC-0504`, with the names that there are.
 pub(crate) fn unknown_name<'n>(at: &Value, kind: &str, name: &str, known: impl Iterator<Item = &'n str>) -> Fault {
-    let list = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let known: Vec<&str> = known.collect();
+    let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let remedy = if list.is_empty() {
         format!("Define it: `{kind} \"…\" {{ … }}`.")
     } else {
-        format!("There are {list}. Name one of them, or define it.")
+        let hint = hint(name, known.iter().copied());
+        format!("{hint}There are {list}. Name one of them, or define it.")
     };
     at.fault(Code::FLEET_UNKNOWN_NAME, format!("there is no {kind} {}", quoted(name))).remedy(remedy)
 }

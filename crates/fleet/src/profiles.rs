@@ -147,7 +147,10 @@ fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<F
 
 fn profile_names(node: &Node) -> Result<Vec<(String, Value)>, Fault> {
     let Node::Leaf(value) = node else {
-        return Err(node.origin().fault(Code::FLEET_TYPE, "`profiles` must be a list of names, but is a map"));
+        return Err(node
+            .origin()
+            .fault(Code::FLEET_TYPE, "`profiles` must be a list of names, but is a map")
+            .remedy("Give a list of names."));
     };
     if value.is_null() {
         return Ok(Vec::new());

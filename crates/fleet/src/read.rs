@@ -41,8 +41,8 @@ pub(crate) fn sources(root: &str, read: &Read<'_>) -> Result<Vec<Source>, Vec<Fa
     })?;
     let file = parse(root, &text).map_err(|fault| vec![fault])?;
     let (mut found, mut faults) = (Vec::new(), Vec::new());
-    let mut seen = vec![root.to_owned()];
-    imports(&file, read, &mut seen, &mut found, &mut faults);
+    let mut walk = Walk { seen: vec![root.to_owned()], open: vec![root.to_owned()] };
+    imports(&file, read, &mut walk, &mut found, &mut faults);
     found.push(Source { file, imported: false });
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
@@ -51,14 +51,17 @@ fn parse(path: &str, text: &[u8]) -> Result<Arc<File>, Fault> {
     File::parse(path, text, &limits()).map_err(into_fleet)
 }
 
-/// Appends the files that `file` imports, the innermost first. `seen` ends cycles and counts files.
-fn imports(
-    file: &Arc<File>,
-    read: &Read<'_>,
-    seen: &mut Vec<String>,
-    found: &mut Vec<Source>,
-    faults: &mut Vec<Fault>,
-) {
+/// Where the reading of imports is.
+struct Walk {
+    /// Files that were asked for, to read each once and to count them.
+    seen: Vec<String>,
+    /// The file whose imports are read, and those that led to it: one of them again is a cycle.
+    open: Vec<String>,
+}
+
+/// Appends the files that `file` imports, the innermost first. Two files may import a third; a cycle has no
+/// innermost file, so which profile is below which could not be said.
+fn imports(file: &Arc<File>, read: &Read<'_>, walk: &mut Walk, found: &mut Vec<Source>, faults: &mut Vec<Fault>) {
     for block in file.body().get_blocks("import") {
         let evaluator = Evaluator::new(file);
         let body = contents(&block.body, file, &schema::IMPORT, faults);
@@ -70,25 +73,38 @@ fn imports(
                 continue;
             }
         };
-        if seen.contains(&path) {
+        if walk.open.contains(&path) {
+            faults.push(cycle(&path, &walk.open, &origin));
             continue;
         }
-        if seen.len() >= FILES_MAX {
+        if walk.seen.contains(&path) {
+            continue;
+        }
+        if walk.seen.len() >= FILES_MAX {
             let fault = origin.fault(Code::FLEET_IMPORT, format!("the definition has more than {FILES_MAX} files"));
             faults.push(fault.remedy("Import fewer files."));
             return;
         }
-        seen.push(path.clone());
+        walk.seen.push(path.clone());
         let imported =
             read(&path).and_then(|text| text.ok_or_else(|| missing(&path))).and_then(|text| parse(&path, &text));
         match imported {
             Err(fault) => faults.push(fault.at(origin.place())),
             Ok(imported) => {
-                imports(&imported, read, seen, found, faults);
+                walk.open.push(path);
+                imports(&imported, read, walk, found, faults);
+                walk.open.pop();
                 found.push(Source { file: imported, imported: true });
             }
         }
     }
+}
+
+fn cycle(path: &str, open: &[String], at: &Origin) -> Fault {
+    let chain = open.iter().skip_while(|file| *file != path).cloned().collect::<Vec<_>>().join(" → ");
+    at.fault(Code::FLEET_IMPORT, format!("the import of {} leads back to it", quoted(path)))
+        .remedy("Move what both files need into a third one that imports neither.")
+        .note(format!("{chain} → {path}"))
 }
 
 fn missing(path: &str) -> Fault {
@@ -106,8 +122,9 @@ fn import_path(value: &Value) -> Result<String, Fault> {
     if text.is_empty() || text.len() > 512 || text.starts_with('/') || text.contains(['\\', '\0']) {
         return Err(bad("it is no path inside the repository"));
     }
-    if text.contains("://") || text.contains("::") {
-        return Err(bad("only files of this repository can be imported yet"));
+    // `git::…`, `https://…`, `git@host:…`, and `host/owner/name//folder` as Terraform takes them.
+    if text.contains([':', '@', '?']) || text.contains("//") {
+        return Err(bad("only files of this repository can be imported, no git or other source"));
     }
     if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(bad("it has an empty part, `.` or `..`"));

@@ -11,6 +11,8 @@ use portcullis_hcl::{File, Origin};
 use portcullis_model::id::quoted;
 use portcullis_model::{Code, Fault};
 
+use crate::spelling::hint;
+
 /// A block that a body may have.
 pub(crate) struct BlockForm {
     pub name: &'static str,
@@ -148,8 +150,11 @@ fn entry<'a>(block: &'a Block, file: &Arc<File>, form: &Form, so_far: &Contents<
 fn unknown(kind: &str, name: &str, form: &Form, at: &Origin) -> Fault {
     let known = || form.attributes.iter().copied().chain(form.blocks.iter().map(|block| block.name));
     let list = known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    at.fault(Code::FLEET_UNKNOWN_BLOCK, format!("{} has no {kind} `{name}`", form.of))
-        .remedy(format!("{} takes {list}.", capital(form.of)))
+    at.fault(Code::FLEET_UNKNOWN_BLOCK, format!("{} has no {kind} `{name}`", form.of)).remedy(format!(
+        "{}{} takes {list}.",
+        hint(name, known()),
+        capital(form.of)
+    ))
 }
 
 fn capital(text: &str) -> String {

@@ -136,7 +136,8 @@ pub fn convert(value: &Value, to: &Type) -> Result<Value, String> {
         (Kind::Seq(_, elements), Type::List(element)) => Some(Value::list(each(elements, element)?, at)),
         (Kind::Seq(_, elements), Type::Set(element)) => Some(Value::set(each(elements, element)?, at)),
         (Kind::Seq(_, elements), Type::Tuple(types)) if elements.len() == types.len() => {
-            let converted = elements.iter().zip(types).map(|(element, to)| convert(element, to)).collect::<Result<_, _>>()?;
+            let converted =
+                elements.iter().zip(types).map(|(element, to)| convert(element, to)).collect::<Result<_, _>>()?;
             Some(Value::tuple(converted, at))
         }
         (Kind::Map(_, entries), Type::Map(element)) => {
@@ -159,10 +160,7 @@ pub fn convert(value: &Value, to: &Type) -> Result<Value, String> {
 
 /// The entries that have a type, each as that type.
 fn entries_as<'t>(entries: &Entries, to: impl Fn(&Arc<str>) -> Option<&'t Type>) -> Result<Entries, String> {
-    entries
-        .iter()
-        .filter_map(|(name, entry)| to(name).map(|to| Ok((Arc::clone(name), convert(entry, to)?))))
-        .collect()
+    entries.iter().filter_map(|(name, entry)| to(name).map(|to| Ok((Arc::clone(name), convert(entry, to)?)))).collect()
 }
 
 fn each(elements: &[Value], to: &Type) -> Result<Vec<Value>, String> {

@@ -30,6 +30,7 @@ impl Context<'_> {
             let name: Arc<str> = match key {
                 ObjectKey::Ident(name) => name.value().as_str().into(),
                 ObjectKey::Expression(expr) => {
+                    self.refuse_ambiguous(expr)?;
                     let key = self.eval(expr)?;
                     sensitive |= key.is_sensitive();
                     if key.is_unknown() {
@@ -48,6 +49,17 @@ impl Context<'_> {
         }
         unknown_keys.push(object);
         Ok(Value::derived("{}", &unknown_keys, at))
+    }
+
+    /// `{ local.a = 1 }` could mean the name `local.a` or the value of it; Terraform refuses it.
+    fn refuse_ambiguous(&self, key: &Expression) -> Result<(), Fault> {
+        match key {
+            Expression::Traversal(traversal) if matches!(traversal.expr, Expression::Variable(_)) => Err(self
+                .origin(key)
+                .fault(Code::HCL_EVALUATION, "a key that is a reference is ambiguous")
+                .remedy("Put the key in parentheses to use the value, or in quotes to use the name.")),
+            _ => Ok(()),
+        }
     }
 
     /// A known key as a string.

@@ -6,6 +6,7 @@
 mod process;
 mod summary;
 mod test;
+mod tidy;
 mod tools;
 mod workspace;
 

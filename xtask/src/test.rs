@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::process::{command, output, run as run_command};
 use crate::summary::Summary;
+use crate::tidy;
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -32,6 +33,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
     let mut summary = Summary::default();
     let tools = summary.step("tools", || tools::ensure(workspace, &tools::Options::default()));
     summary.step("format", || run_command(&mut cargo_command(workspace, ["fmt", "--all", "--check"])));
+    summary.step("tidy", || tidy::check(&workspace.root));
     summary.step("lint", || {
         let mut clippy = cargo_command(workspace, ["clippy"]);
         run_command(clippy.args(WORKSPACE).args(["--all-targets", "--quiet", "--", "--deny", "warnings"]))
@@ -102,4 +104,19 @@ fn cargo_command<const N: usize>(workspace: &Workspace, arguments: [&str; N]) ->
     let mut cargo = command(workspace, &workspace.cargo);
     cargo.args(arguments.map(OsStr::new));
     cargo
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_is_tested_as_it_is_built() {
+        let workspace = Workspace::of_this_program();
+        let tests = agent_tests(&workspace, &["x".to_owned()]);
+        let words: Vec<_> = tests.get_args().map(|word| word.to_string_lossy()).collect();
+        assert!(words.starts_with(&["test".into()]) && !words.contains(&"build".into()), "{words:?}");
+        assert!(words.contains(&"--package=portcullis-agent".into()) && words.ends_with(&["x".into()]), "{words:?}");
+        assert!(tests.get_envs().any(|(name, value)| name == "RUSTFLAGS" && value.is_some()));
+    }
 }

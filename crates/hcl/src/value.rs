@@ -415,7 +415,7 @@ impl Value {
         match &self.data {
             Data::String(text) => Some(Arc::clone(text)),
             Data::Bool(value) => Some(if *value { "true" } else { "false" }.into()),
-            Data::Number(number) => Some(number.to_plain_string().into()),
+            Data::Number(number) => Some(crate::number::text(number).into()),
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ impl Context<'_> {
             _ => {}
         }
         let mut args = Vec::with_capacity(call.args.len());
-        for arg in call.args.iter() {
+        for arg in &call.args {
             args.push(self.eval(arg)?);
         }
         let mut sensitive = false;
@@ -52,7 +52,7 @@ impl Context<'_> {
             return Ok(value);
         }
         if let Some(result) = functions::call(name, args, at, self.budget) {
-            return result.map_err(|fault| if fault.place().is_none() { fault.at(at.place()) } else { fault });
+            return result;
         }
         let fault = at.fault(Code::HCL_UNKNOWN_FUNCTION, format!("there is no function `{name}`"));
         let mut names: Vec<&str> = functions::names().chain(LAZY).collect();
@@ -63,7 +63,7 @@ impl Context<'_> {
     /// `try`: the first argument that can be evaluated.
     fn try_each(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
         let mut failed = Vec::new();
-        for arg in call.args.iter() {
+        for arg in &call.args {
             match self.eval(arg) {
                 Ok(value) => return Ok(value),
                 Err(fault) if is_catchable(&fault) => failed.push(fault),

@@ -1,6 +1,7 @@
 //! Tuples, objects and `for` expressions.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use hcl_edit::Span as _;
@@ -129,19 +130,21 @@ impl Context<'_> {
         let name = self.key(&key, key_expr)?;
         if expr.grouping {
             made.groups.entry(name).or_default().push(value);
-        } else if made.entries.contains_key(&name) {
-            let message = match key.is_sensitive() {
-                true => "two elements of the `for` have the same key".to_owned(),
-                false => format!("two elements of the `for` have the key `{name}`"),
-            };
-            return Err(self
-                .origin(key_expr)
-                .fault(Code::HCL_EVALUATION, message)
-                .remedy("Add `...` after the value to group the values of one key."));
-        } else {
-            made.entries.insert(name, value);
+            return Ok(());
         }
-        Ok(())
+        match made.entries.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Ok(())
+            }
+            Entry::Occupied(place) => {
+                let shown = if key.is_sensitive() { "same key".to_owned() } else { format!("key `{}`", place.key()) };
+                Err(self
+                    .origin(key_expr)
+                    .fault(Code::HCL_EVALUATION, format!("two elements of the `for` have the {shown}"))
+                    .remedy("Add `...` after the value to group the values of one key."))
+            }
+        }
     }
 
     /// A `for` over something unknown: its body is evaluated once, so that what it refers to is part of

@@ -77,11 +77,12 @@ impl<'a> Context<'a> {
     }
 
     fn eval(&self, expr: &Expression) -> Result<Value, Fault> {
-        let at = self.origin(expr);
-        let level = self.budget.spend(1).and_then(|()| self.budget.enter()).map_err(|fault| fault.at(at.place()))?;
-        let value = self.expression(expr, at);
-        drop(level);
-        value
+        let evaluated = self.budget.spend(1).and_then(|()| {
+            let _level = self.budget.enter()?;
+            self.expression(expr, self.origin(expr))
+        });
+        // A budget that is used up knows no place.
+        evaluated.map_err(|fault| if fault.place().is_none() { fault.at(self.origin(expr).place()) } else { fault })
     }
 
     fn expression(&self, expr: &Expression, at: Origin) -> Result<Value, Fault> {
@@ -142,7 +143,7 @@ impl<'a> Context<'a> {
             let [yes, no] = results;
             return Ok(Value::derived("?:", &[condition, yes?, no?], at.clone()));
         }
-        let (chosen, other) = if condition.want_bool("the condition").map_err(|fault| fault.at(at.place()))? {
+        let (chosen, other) = if condition.want_bool("the condition")? {
             (&conditional.true_expr, &conditional.false_expr)
         } else {
             (&conditional.false_expr, &conditional.true_expr)

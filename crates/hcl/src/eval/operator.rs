@@ -1,6 +1,6 @@
 //! Operators: logic, comparison, arithmetic; null rules and unknown operands.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Zero as _};
 use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
 use portcullis_model::{Code, Fault};
 
@@ -72,7 +72,7 @@ fn compute(operator: BinaryOperator, a: &BigDecimal, b: &BigDecimal, at: Origin)
         BinaryOperator::Plus => number::add(a, b),
         BinaryOperator::Minus => number::subtract(a, b),
         BinaryOperator::Mul => number::multiply(a, b),
-        BinaryOperator::Div if *b == BigDecimal::from(0) => {
+        BinaryOperator::Div if b.is_zero() => {
             return Err(at.fault(Code::HCL_EVALUATION, "division by zero"));
         }
         BinaryOperator::Div => number::divide(a, b),

@@ -14,7 +14,11 @@ pub(super) fn add<'a>(fault: Fault, wrong: &str, names: impl IntoIterator<Item =
 }
 
 fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wrong.len() / 3).clamp(1, 3);
+    let limit = match wrong.len() {
+        0..=3 => 1,
+        4..=9 => 2,
+        _ => 3,
+    };
     names
         .into_iter()
         .filter(|name| name.len() <= LONGEST && wrong.len() <= LONGEST)

@@ -58,6 +58,14 @@ impl Running {
         let _ = self.interrupts.send(());
     }
 
+    /// [`Running::interrupt`] for while somebody waits.
+    pub fn interrupter(&self) -> impl Fn() + Send + 'static {
+        let interrupts = self.interrupts.clone();
+        move || {
+            let _ = interrupts.send(());
+        }
+    }
+
     /// Waits for the end. All of the sandbox's processes are gone when this returns.
     pub async fn wait(self) -> Outcome {
         let Running { interrupts, supervisor } = self;

@@ -1,13 +1,173 @@
 //! `portcullis serve`: the parts of a runner, wired.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`definition`] | the fleet definition in force, and how a new one takes its place |
+//! | [`tool`] | which OpenTofu or Terraform this runner uses |
+//! | [`ports`] | the store as the engine's journal and the door's state store |
+//! | [`service`] | the API's [`crate::http::Service`] over all of it |
+//!
+//! Never decides: it starts things in order, and stops them in the reverse order.
 
+pub mod definition;
+pub mod ports;
+pub mod service;
+pub mod tool;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portcullis_engine::core::Settings;
+use portcullis_exec::LocalExecutor;
+use portcullis_mirror::{Credential, Mirror, MirrorSettings, RepositoryUrl};
 use portcullis_model::{Code, Fault};
+use portcullis_store::Store;
+use portcullis_trust::oidc::Verifier;
 
-use crate::options::ServeOptions;
+use crate::gate::Gate;
+use crate::http::Listener;
+use crate::options::{RepositoryCredential, ServeOptions};
+use crate::work::Worker;
+use definition::Definitions;
+use service::Runner;
+
+/// The clock of the whole runner.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the clock for records")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
 
 /// Runs a runner until it is told to stop.
 ///
 /// # Errors
-/// Whatever keeps it from starting.
+/// Whatever keeps it from starting: the sandbox's layers, the data folder, the mirror, the listen address.
 pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
-    Err(Fault::new(Code::NOT_READY, format!("the runner of {} is not wired yet", options.account)))
+    let data = std::path::absolute(&options.data).map_err(|error| Fault::io("the data folder", &error))?;
+    let store = Store::open(&data.join("store"), &data.join("store.key")).await?;
+    let executor = executor(&options, &data).await?;
+    let mirror = Arc::new(mirror(&options, &data).await?);
+    let tools = tool::Tools::new(options.tool.clone(), options.search_path.clone());
+    let verifier = Arc::new(Verifier::new(Vec::new()).map_err(first)?);
+    let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
+    // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
+    if let Err(fault) = definitions.refresh().await {
+        tracing::warn!(%fault, "no fleet definition is in force yet");
+    }
+    release_locks(&store).await?;
+    let worker = Arc::new(Worker::new(store.clone(), mirror.clone(), executor, definitions.clone(), &data)?);
+    let declared = definitions.in_force().map_or(2, |definition| definition.account.limits.parallel as usize);
+    let parallel = options.parallel.map_or(declared, |parallel| parallel.get() as usize);
+    let unfinished = store.runs_unfinished().await?;
+    let journal = Arc::new(ports::StoreJournal(store.clone()));
+    let engine = portcullis_engine::runtime::start(unfinished, Settings { parallel }, journal, worker).await?;
+    let gate = Gate {
+        verifier,
+        store: store.clone(),
+        mirror,
+        rules: definitions.rules(),
+        intake: Arc::new(engine.clone()),
+        clock: now,
+    };
+    let listener = Listener::bind(options.listen, &options.transport).await?;
+    let url = listener.url();
+    let runner =
+        Arc::new(Runner::new(options.account.clone(), gate, store.clone(), engine.clone(), definitions.clone()));
+    let ready = options.ready_file.as_deref().map(|path| ReadyFile::write(path, &url)).transpose()?;
+    tracing::info!(account = %options.account, %url, "the runner answers");
+    let poll = tokio::spawn(definition::poll(definitions));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(listener.serve(runner.clone(), async {
+        // A sender that is gone means the same.
+        let _ = stopped.await;
+    }));
+    wait_for_signal().await?;
+    tracing::info!(
+        grace_s = options.shutdown_grace.as_secs(),
+        "stopping: no new runs, running tasks are given their time"
+    );
+    runner.stop_accepting();
+    engine.shutdown(options.shutdown_grace).await;
+    drop(ready);
+    let _ = stop.send(());
+    let _ = serving.await;
+    poll.abort();
+    store.close().await;
+    Ok(())
+}
+
+async fn executor(options: &ServeOptions, data: &Path) -> Result<LocalExecutor, Fault> {
+    let agent = options.agent.clone().or_else(agent_beside).ok_or_else(|| {
+        Fault::new(Code::SANDBOX_LAYER_MISSING, "the program `portcullis-agent` was not found beside `portcullis`")
+            .remedy("Install it beside `portcullis`, or name it with `--agent`.")
+    })?;
+    let agent = std::path::absolute(agent).map_err(|error| Fault::io("the agent", &error))?;
+    let settings = portcullis_exec::Settings::new(agent, data.join("sandboxes"));
+    let made = tokio::task::spawn_blocking(move || LocalExecutor::new(settings)).await;
+    made.map_err(|error| Fault::internal(format!("the executor: {error}")))?.map_err(|faults| {
+        let all = faults.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>();
+        all.into_iter().fold(first(faults), |fault, other| fault.note(other))
+    })
+}
+
+fn agent_beside() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let places = [own.parent()?.join("portcullis-agent"), own.parent()?.parent()?.join("portcullis-agent")];
+    places.into_iter().find(|path| path.is_file())
+}
+
+async fn mirror(options: &ServeOptions, data: &Path) -> Result<Mirror, Fault> {
+    let url = RepositoryUrl::parse(&options.fleet_url)?;
+    let mut settings = MirrorSettings::new(data.join("mirror.git"), url);
+    settings.credential = options.credential.as_ref().map(|credential| match credential {
+        RepositoryCredential::File(path) => Credential::TokenFile(path.clone()),
+        RepositoryCredential::Text(text) => Credential::Token(text.clone()),
+    });
+    Mirror::open(settings).await
+}
+
+/// No task runs when a runner starts: what is locked was locked by one that was killed.
+async fn release_locks(store: &Store) -> Result<(), Fault> {
+    for (unit, holder) in store.state_lock_list().await? {
+        tracing::warn!(%unit, task = %holder.task, "released the state lock of a task that was killed");
+        store.state_unlock_task(holder.task).await?;
+    }
+    Ok(())
+}
+
+/// The first of several faults.
+pub(crate) fn first(faults: Vec<Fault>) -> Fault {
+    faults.into_iter().next().unwrap_or_else(|| Fault::internal("a failure without a fault"))
+}
+
+/// The file that says where the API answers; removed when dropped.
+struct ReadyFile(PathBuf);
+
+impl ReadyFile {
+    fn write(path: &Path, url: &str) -> Result<Self, Fault> {
+        let beside = path.with_extension("new");
+        let failed = |error: std::io::Error| Fault::io(path.display(), &error);
+        std::fs::write(&beside, format!("{url}\n")).map_err(failed)?;
+        std::fs::rename(&beside, path).map_err(failed)?;
+        Ok(ReadyFile(path.to_path_buf()))
+    }
+}
+
+impl Drop for ReadyFile {
+    fn drop(&mut self) {
+        // A file that is gone already is as good.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn wait_for_signal() -> Result<(), Fault> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error: std::io::Error| Fault::io("listening for signals", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }

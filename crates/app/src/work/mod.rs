@@ -1,1 +1,106 @@
 //! What the engine asks for: preparing runs, planning and applying units.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`prepare`] | which units a run is about, and in which order |
+//! | [`perform`] | one unit's plan or apply: resolve, compare, decide |
+//! | [`sandbox`] | one recipe in one sandbox, with its door and its log |
+//! | [`checkout`] | the repository at a commit, as a read-only folder for sandboxes |
+//! | [`outputs`] | a unit's outputs, read from its state |
+//!
+//! Whether a plan may be applied is `engine::decide`'s; this module gathers what the decision depends on.
+
+pub mod checkout;
+pub mod outputs;
+pub mod perform;
+pub mod prepare;
+pub mod sandbox;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portcullis_engine::{BoxFuture, JobDone, JobRequest, Prepared, Stop, Work};
+use portcullis_estate::Estate;
+use portcullis_exec::LocalExecutor;
+use portcullis_fleet::Driver;
+use portcullis_mirror::Mirror;
+use portcullis_model::record::RunRecord;
+use portcullis_model::{Code, CommitId, Fault};
+use portcullis_store::Store;
+
+use crate::runner::definition::{Definition, Definitions, not_ready};
+use checkout::Checkouts;
+
+/// Evaluated estates that are kept: a run's base and head, and those of a few runs at the same time.
+const ESTATES_KEPT: usize = 6;
+
+/// Does the engine's work.
+pub struct Worker {
+    pub(crate) store: Store,
+    pub(crate) mirror: Arc<Mirror>,
+    pub(crate) executor: LocalExecutor,
+    definitions: Arc<Definitions>,
+    pub(crate) checkouts: Checkouts,
+    pub(crate) doors: PathBuf,
+    estates: Mutex<VecDeque<(EstateKey, Arc<Estate>)>>,
+}
+
+/// What an estate depends on: the commit, and the definition that it was evaluated with.
+type EstateKey = (CommitId, CommitId);
+
+impl Worker {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// Those of the data folder.
+    pub fn new(
+        store: Store,
+        mirror: Arc<Mirror>,
+        executor: LocalExecutor,
+        definitions: Arc<Definitions>,
+        data: &Path,
+    ) -> Result<Self, Fault> {
+        let doors = data.join("doors");
+        std::fs::create_dir_all(&doors).map_err(|error| Fault::io(doors.display(), &error))?;
+        let checkouts = Checkouts::open(data.join("checkouts"))?;
+        Ok(Worker { store, mirror, executor, definitions, checkouts, doors, estates: Mutex::default() })
+    }
+
+    /// The definition in force, if it is one that this runner can work by.
+    pub(crate) fn definition(&self) -> Result<Arc<Definition>, Fault> {
+        let definition = self.definitions.in_force().ok_or_else(not_ready)?;
+        if definition.account.tools.driver == Driver::Terragrunt {
+            return Err(Fault::new(Code::DRIVER_REFUSED, "this version of the runner has the native driver only")
+                .remedy("Set `driver = \"native\"` in `tools`."));
+        }
+        Ok(definition)
+    }
+
+    /// The estate at a commit, evaluated once.
+    pub(crate) async fn estate(&self, definition: &Definition, commit: &CommitId) -> Result<Arc<Estate>, Fault> {
+        let key = (commit.clone(), definition.commit.clone());
+        if let Some((_, estate)) = self.kept().iter().find(|(kept, _)| *kept == key) {
+            return Ok(estate.clone());
+        }
+        let estate = self.definitions.estate(definition, commit).await?;
+        let mut kept = self.kept();
+        kept.push_front((key, estate.clone()));
+        kept.truncate(ESTATES_KEPT);
+        Ok(estate)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<(EstateKey, Arc<Estate>)>> {
+        self.estates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work for Worker {
+    fn prepare(&self, run: RunRecord) -> BoxFuture<'_, Result<Prepared, Fault>> {
+        Box::pin(async move { prepare::prepare(self, &run).await })
+    }
+
+    fn perform(&self, request: JobRequest, stop: Stop) -> BoxFuture<'_, JobDone> {
+        Box::pin(async move { perform::perform(self, &request, stop).await })
+    }
+}

@@ -1,0 +1,216 @@
+//! The fleet definition in force: read from the head of the protected branch, and replaced as a whole when
+//! that head has another one without a fault. The last good one stays in force otherwise, and the fault is
+//! shown by `/v1/readyz`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_estate::{AccountFacts, Entry, GitSource, Source, ToolFacts};
+use portcullis_fleet::{Account, Fleet};
+use portcullis_mirror::Mirror;
+use portcullis_model::record::ApplyRule;
+use portcullis_model::{AccountName, ActionKind, BranchName, Code, CommitId, Fault};
+use portcullis_trust::oidc::{Identity, Verifier};
+use portcullis_trust::policy::{Grant, Grants, Principal};
+use tokio::sync::watch;
+
+use super::first;
+use super::tool::{Tool, Tools};
+use crate::gate::Rules;
+use crate::options::ServeOptions;
+
+/// Between two looks at the protected branch without a request.
+const POLL: Duration = Duration::from_secs(30);
+
+/// A definition without a fault.
+#[derive(Debug)]
+pub struct Definition {
+    /// The commit it was read from.
+    pub commit: CommitId,
+    /// The account.
+    pub account: Account,
+    /// The tool that it wants, found on this host.
+    pub tool: Tool,
+    /// The branch that it was read from.
+    pub protected: BranchName,
+}
+
+impl Definition {
+    /// What the estate is evaluated with.
+    pub fn estate_settings(&self) -> portcullis_estate::Settings {
+        portcullis_estate::Settings {
+            within: self.account.path.clone(),
+            account: Some(AccountFacts { name: self.account.name.clone(), id: self.account.id.clone() }),
+            env: self.account.env.clone(),
+            tool: ToolFacts { name: self.tool.driver.name.clone(), version: self.tool.driver.version.clone() },
+            ..portcullis_estate::Settings::default()
+        }
+    }
+}
+
+/// The definition in force, and the way to a newer one.
+pub struct Definitions {
+    account: AccountName,
+    protected: BranchName,
+    mirror: Arc<Mirror>,
+    verifier: Arc<Verifier>,
+    tools: Tools,
+    in_force: watch::Sender<Option<Arc<Definition>>>,
+    rules: watch::Sender<Option<Arc<Rules>>>,
+    trouble: Mutex<Option<Fault>>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl Definitions {
+    /// None in force yet.
+    pub fn new(options: &ServeOptions, mirror: Arc<Mirror>, verifier: Arc<Verifier>, tools: Tools) -> Self {
+        Definitions {
+            account: options.account.clone(),
+            protected: options.protected.clone(),
+            mirror,
+            verifier,
+            tools,
+            in_force: watch::channel(None).0,
+            rules: watch::channel(None).0,
+            trouble: Mutex::new(None),
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The definition in force.
+    pub fn in_force(&self) -> Option<Arc<Definition>> {
+        self.in_force.borrow().clone()
+    }
+
+    /// What the gate goes by.
+    pub fn rules(&self) -> watch::Receiver<Option<Arc<Rules>>> {
+        self.rules.subscribe()
+    }
+
+    /// Why the head of the protected branch is not in force, if it is not.
+    pub fn trouble(&self) -> Option<Fault> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the protected branch and takes its definition, if it has no fault.
+    ///
+    /// # Errors
+    /// What is wrong with it or with the mirror; the last good one stays in force.
+    pub async fn refresh(&self) -> Result<(), Fault> {
+        let _one = self.one_at_a_time.lock().await;
+        let result = self.read().await;
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().cloned();
+        result
+    }
+
+    async fn read(&self) -> Result<(), Fault> {
+        self.mirror.fetch().await?;
+        let commit = self.mirror.branch(&self.protected).await?;
+        if self.in_force().is_some_and(|definition| definition.commit == commit) {
+            return Ok(());
+        }
+        let (git_dir, name, at) = (self.mirror.git_dir().to_path_buf(), self.account.clone(), commit.clone());
+        let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
+        let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
+        let tool = self.tools.find(account.tools.tool.as_ref()).await?;
+        let identities = account.identities.iter().map(|(name, identity)| Identity {
+            name: name.clone(),
+            issuer: identity.issuer.clone(),
+            jwks_uri: identity.jwks_uri.clone(),
+            audience: identity.audience.clone(),
+        });
+        self.verifier.replace(identities.collect()).map_err(first)?;
+        let rules = rules(&account, &self.protected);
+        let definition = Definition { commit, account, tool, protected: self.protected.clone() };
+        self.in_force.send_replace(Some(Arc::new(definition)));
+        self.rules.send_replace(Some(Arc::new(rules)));
+        Ok(())
+    }
+}
+
+/// Looks at the protected branch from time to time.
+pub async fn poll(definitions: Arc<Definitions>) {
+    loop {
+        tokio::time::sleep(POLL).await;
+        if let Err(fault) = definitions.refresh().await {
+            tracing::warn!(%fault, "the fleet definition could not be refreshed");
+        }
+    }
+}
+
+fn load(git_dir: &std::path::Path, commit: &CommitId, name: &AccountName) -> Result<Account, Fault> {
+    let source = GitSource::open(git_dir, commit)?;
+    let read = |path: &str| match source.read(path)? {
+        Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
+        _ => Ok(None),
+    };
+    let fleet = Fleet::load(&read).map_err(|faults| {
+        let others: Vec<String> = faults.iter().skip(1).map(ToString::to_string).collect();
+        others.into_iter().fold(first(faults), |fault, other| fault.note(other))
+    })?;
+    fleet.account(name)
+}
+
+/// The account's rights, in the terms of the gate.
+fn rules(account: &Account, protected: &BranchName) -> Rules {
+    let principals = account.principals.iter().map(|(name, principal)| {
+        (name.clone(), Principal { identity: principal.identity.clone(), claims: principal.claims.clone() })
+    });
+    let actions = account
+        .actions
+        .iter()
+        .map(|(kind, grant)| (*kind, Grant { allow: grant.allow.clone(), approvers: grant.approvers.clone() }));
+    let apply = account.actions.get(&ActionKind::Apply);
+    let mut branches = account.repository.protected.clone();
+    if branches.is_empty() {
+        branches.push(protected.clone());
+    }
+    Rules {
+        account: account.name.clone(),
+        folder: account.path.clone(),
+        repository: account.repository.name.clone(),
+        protected: branches,
+        grants: Grants { principals: principals.collect(), actions: actions.collect() },
+        apply: apply.map_or_else(ApplyRule::default, |grant| ApplyRule {
+            unreviewed: grant.unreviewed,
+            approvals: grant.approvals.max(1),
+        }),
+    }
+}
+
+/// What a request meets before a definition is in force.
+pub fn not_ready() -> Fault {
+    Fault::new(Code::NOT_READY, "no fleet definition is in force yet").remedy("`/v1/readyz` says why.")
+}
+
+impl Definitions {
+    /// The estate at the commit that the definition was read from.
+    ///
+    /// # Errors
+    /// Those of git objects and limits.
+    pub async fn estate_in_force(
+        &self,
+        definition: &Definition,
+    ) -> Result<(CommitId, Arc<portcullis_estate::Estate>), Fault> {
+        let estate = self.estate(definition, &definition.commit).await?;
+        Ok((definition.commit.clone(), estate))
+    }
+
+    /// The estate at a commit.
+    ///
+    /// # Errors
+    /// Those of git objects and limits.
+    pub async fn estate(
+        &self,
+        definition: &Definition,
+        commit: &CommitId,
+    ) -> Result<Arc<portcullis_estate::Estate>, Fault> {
+        let settings = definition.estate_settings();
+        let (git_dir, commit) = (self.mirror.git_dir().to_path_buf(), commit.clone());
+        let loaded = tokio::task::spawn_blocking(move || {
+            let source = Arc::new(GitSource::open(&git_dir, &commit)?);
+            portcullis_estate::Estate::load(source, &settings)
+        });
+        loaded.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))?.map(Arc::new)
+    }
+}

@@ -1,0 +1,148 @@
+//! Which units a run is about, and in which order. Executes nothing of the repository.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_engine::{NewTask, NewTaskKind, Prepared};
+use portcullis_estate::{AffectedKind, Estate, affected};
+use portcullis_model::record::RunRecord;
+use portcullis_model::{ActionKind, Code, Digest, Fault, Selection, TaskId, UnitPath};
+use uuid::Uuid;
+
+use super::Worker;
+use crate::runner::definition::Definition;
+
+/// Units with the reason why each is part of the run.
+type Reasons = BTreeMap<UnitPath, String>;
+
+/// Decides the units of a run.
+///
+/// # Errors
+/// Those of git and of the estate, `PC-0107` for a unit that was named and is none.
+pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault> {
+    let definition = worker.definition()?;
+    let head = worker.estate(&definition, &run.commit).await?;
+    let applied: BTreeMap<UnitPath, Digest> =
+        worker.store.applied_list().await?.into_iter().map(|(unit, record)| (unit, record.input_digest)).collect();
+    let deleted: Vec<UnitPath> = applied
+        .keys()
+        .filter(|unit| unit.is_within(&definition.account.path) && !head.units().contains_key(*unit))
+        .cloned()
+        .collect();
+    let mut reasons = match (&run.action.selection, run.action.kind) {
+        (Selection::All, _) => {
+            head.units().keys().map(|unit| (unit.clone(), "all units were asked for".to_owned())).collect()
+        }
+        (_, ActionKind::Apply) => not_applied(&head, &applied),
+        (_, ActionKind::Plan) => changed(worker, run, &definition, &head, &applied).await?,
+    };
+    if let Selection::Units(wanted) = &run.action.selection {
+        for unit in wanted.iter().filter(|unit| !head.units().contains_key(*unit)) {
+            return Err(Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit {unit} at {}", run.commit.short()))
+                .remedy("`portcullis units list` shows the units of a revision."));
+        }
+        reasons.retain(|unit, _| wanted.contains(unit));
+    }
+    let mut tasks = tasks(&head, &reasons);
+    if !matches!(run.action.selection, Selection::Units(_)) {
+        tasks.extend(deleted.into_iter().map(|unit| NewTask {
+            id: TaskId::from_uuid(Uuid::now_v7()),
+            unit,
+            after: Vec::new(),
+            why: "its folder is gone, and it was applied: it needs destroy".to_owned(),
+            kind: NewTaskKind::NeedsDestroy,
+            input_digest: None,
+        }));
+    }
+    let message = tasks.is_empty().then(|| match run.action.kind {
+        ActionKind::Plan => "nothing is affected: no unit's input digest differs from the protected branch".to_owned(),
+        ActionKind::Apply => "nothing to apply: every unit's input digest is the last applied one".to_owned(),
+    });
+    Ok(Prepared { message, tasks })
+}
+
+/// What a branch changes: its head against where it left the protected branch. On the protected branch
+/// itself, what is not applied yet.
+async fn changed(
+    worker: &Worker,
+    run: &RunRecord,
+    definition: &Definition,
+    head: &Arc<Estate>,
+    applied: &BTreeMap<UnitPath, Digest>,
+) -> Result<Reasons, Fault> {
+    let protected = worker.mirror.branch(&definition.protected).await?;
+    match worker.mirror.merge_base(&protected, &run.commit).await? {
+        Some(base) if base == run.commit => Ok(not_applied(head, applied)),
+        Some(base) => {
+            let base = worker.estate(definition, &base).await?;
+            let found = affected(&base, head).into_iter().filter(|found| found.kind != AffectedKind::Deleted);
+            Ok(found.map(|found| (found.unit, found.why)).collect())
+        }
+        None => Ok(head
+            .units()
+            .keys()
+            .map(|unit| (unit.clone(), "the branch has no history in common with the protected one".to_owned()))
+            .collect()),
+    }
+}
+
+/// Units whose input digest is not the last applied one, and those that depend on them: their outputs may be
+/// other ones then.
+fn not_applied(head: &Estate, applied: &BTreeMap<UnitPath, Digest>) -> Reasons {
+    let mut reasons = Reasons::new();
+    for unit in head.order() {
+        let own = match head.units().get(unit) {
+            Some(Ok(known)) => match applied.get(unit) {
+                None => Some("was never applied".to_owned()),
+                Some(digest) if *digest != known.input_digest => {
+                    Some("its input digest is not the last applied one".to_owned())
+                }
+                Some(_) => known
+                    .dependencies
+                    .iter()
+                    .find(|dependency| reasons.contains_key(&dependency.target))
+                    .map(|dependency| format!("depends on {}", dependency.target)),
+            },
+            Some(Err(_)) => Some("cannot be evaluated".to_owned()),
+            None => None,
+        };
+        if let Some(why) = own {
+            reasons.insert(unit.clone(), why);
+        }
+    }
+    reasons
+}
+
+/// Tasks in dependency order. A unit waits for those of the run that it depends on, also through units that
+/// are not part of the run.
+fn tasks(head: &Estate, reasons: &Reasons) -> Vec<NewTask> {
+    let mut tasks = Vec::new();
+    for unit in head.order() {
+        let Some(why) = reasons.get(unit) else { continue };
+        let input_digest = head.units().get(unit).and_then(|known| known.as_ref().ok()).map(|known| known.input_digest);
+        tasks.push(NewTask {
+            id: TaskId::from_uuid(Uuid::now_v7()),
+            unit: unit.clone(),
+            after: after(head, reasons, unit),
+            why: why.clone(),
+            kind: NewTaskKind::Work,
+            input_digest,
+        });
+    }
+    tasks
+}
+
+fn after(head: &Estate, reasons: &Reasons, unit: &UnitPath) -> Vec<UnitPath> {
+    let (mut found, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![unit.clone()]);
+    while let Some(next) = open.pop() {
+        let Some(Ok(known)) = head.units().get(&next) else { continue };
+        for dependency in known.dependencies.iter().filter(|dependency| !dependency.foreign) {
+            if reasons.contains_key(&dependency.target) {
+                found.insert(dependency.target.clone());
+            } else if seen.insert(dependency.target.clone()) {
+                open.push(dependency.target.clone());
+            }
+        }
+    }
+    found.into_iter().collect()
+}

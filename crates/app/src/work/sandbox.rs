@@ -1,0 +1,164 @@
+//! One recipe in one sandbox: its folder, its door, its log, and what came of it.
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portcullis_broker::{Decision, Door, DoorSettings};
+use portcullis_driver::{Layout, Recipe};
+use portcullis_engine::{JobRequest, Stop};
+use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
+use portcullis_fleet::Account;
+use portcullis_model::agent::{Report, Step};
+use portcullis_model::run::Phase;
+use portcullis_model::{Code, Fault};
+use portcullis_store::LogWriter;
+
+use super::Worker;
+use crate::runner::definition::Definition;
+use crate::runner::ports::StoreStates;
+
+/// Numbers the doors of a process: a socket's path must be short.
+static DOORS: AtomicU64 = AtomicU64::new(0);
+/// Most refused calls that a log names.
+const REFUSED_SHOWN: usize = 10;
+
+/// Runs a recipe.
+///
+/// # Errors
+/// What keeps the sandbox from being started; what goes wrong in it is in the outcome.
+pub async fn run(
+    worker: &Worker,
+    definition: &Definition,
+    request: &JobRequest,
+    phase: Phase,
+    recipe: Recipe,
+    stop: &mut Stop,
+) -> Result<Outcome, Fault> {
+    let task = request.task.id;
+    let workdir = worker.executor.workdir(task)?;
+    let root = workdir.path().to_path_buf();
+    let layout = recipe.layout;
+    let written = tokio::task::spawn_blocking(move || write(&layout, &root)).await;
+    written.map_err(|error| Fault::internal(format!("writing a layout: {error}")))??;
+    let mut binds = Vec::new();
+    if recipe.needs_repository {
+        let folder = worker.checkouts.folder(worker.mirror.git_dir(), &request.run.commit)?;
+        binds.push(Bind::read_only(folder, portcullis_driver::REPOSITORY));
+    }
+    if let Some(host) = &definition.tool.bind {
+        binds.push(Bind::read_only(host, definition.tool.driver.program.clone()));
+    }
+    let socket = worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string());
+    let door = Door::open(DoorSettings {
+        socket: socket.clone(),
+        owner_uid: Some(workdir.uid()),
+        task,
+        unit: request.task.unit.clone(),
+        phase,
+        readable: std::collections::BTreeMap::new(),
+        port: Arc::new(StoreStates(worker.store.clone())),
+    })?;
+    let names = recipe.spec.steps.iter().map(name).collect();
+    let sink = LogSink { writer: worker.store.log_writer(task)?, names };
+    let launch = Launch {
+        task,
+        attempt: request.task.attempt,
+        spec: recipe.spec,
+        workdir,
+        binds,
+        door: Some(socket),
+        limits: limits(&definition.account),
+    };
+    let running = worker.executor.launch(launch, Box::new(sink))?;
+    let interrupts = running.interrupter();
+    let waiting = running.wait();
+    tokio::pin!(waiting);
+    let outcome = tokio::select! {
+        outcome = &mut waiting => outcome,
+        () = stop.raised() => {
+            interrupts();
+            waiting.await
+        }
+    };
+    let calls = door.close().await;
+    // A tool that was killed has left its state locked; nobody else may hold that lock.
+    worker.store.state_unlock_task(task).await?;
+    note_refused(worker, task, &calls)?;
+    Ok(outcome)
+}
+
+fn note_refused(
+    worker: &Worker,
+    task: portcullis_model::TaskId,
+    calls: &[portcullis_broker::Call],
+) -> Result<(), Fault> {
+    let refused: Vec<_> = calls.iter().filter(|call| matches!(call.decision, Decision::Refused { .. })).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut text = format!("» {} calls were refused at the sandbox's door\n", refused.len());
+    for call in refused.iter().take(REFUSED_SHOWN) {
+        text.push_str(&format!("  {} {}{}\n", call.method, call.host, call.path));
+    }
+    worker.store.log_append(task, text.as_bytes())
+}
+
+fn limits(account: &Account) -> Limits {
+    Limits {
+        memory_bytes: account.limits.memory_mib << 20,
+        pids: account.limits.pids,
+        cpu_percent: account.limits.cpu_percent,
+        disk_bytes: account.limits.disk_mib << 20,
+        wall_s: u32::try_from(account.limits.timeout_s).unwrap_or(u32::MAX),
+    }
+}
+
+/// Writes a layout into an empty folder.
+fn write(layout: &Layout, root: &Path) -> Result<(), Fault> {
+    for (path, file) in layout.files() {
+        let target = root.join(path);
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::StorageFull => Fault::io("writing a working directory", &error),
+            _ => Fault::new(Code::LAYOUT, format!("cannot write {path:?} of a working directory: {error}")),
+        };
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&target);
+        opened.and_then(|mut file_out| std::io::Write::write_all(&mut file_out, &file.bytes)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn name(step: &Step) -> Option<String> {
+    match step {
+        Step::Run { name, .. } => Some(name.clone()),
+        Step::Collect { .. } | Step::CollectTree { .. } => None,
+    }
+}
+
+/// The task's log: what the tools print, with a line before each step.
+struct LogSink {
+    writer: LogWriter,
+    names: Vec<Option<String>>,
+}
+
+impl Sink for LogSink {
+    fn log(&mut self, bytes: &[u8]) {
+        if let Err(fault) = self.writer.append(bytes) {
+            tracing::error!(%fault, "a task's log could not be written");
+        }
+    }
+
+    fn step(&mut self, report: &Report) {
+        if let Report::StepStarted { index } = report
+            && let Some(Some(name)) = self.names.get(*index)
+        {
+            self.log(format!("» {name}\n").as_bytes());
+        }
+    }
+}

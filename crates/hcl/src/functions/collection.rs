@@ -7,10 +7,10 @@ use portcullis_model::Fault;
 
 use super::Param::{Any, Map, Nullable, Number, Seq, Text, Texts};
 use super::{Call, Depth, Function, plain, shallow};
+use crate::Value;
 use crate::eval::equal;
 use crate::types::{Type, convert, unify};
 use crate::value::{Entries, Kind, MapKind, SeqKind};
-use crate::Value;
 
 pub(super) const TABLE: &[Function] = &[
     shallow("alltrue", &[Seq], |call| every(call, true)),
@@ -361,4 +361,3 @@ fn zipmap(call: &Call<'_>) -> Result<Value, Fault> {
     };
     Ok(made.mark(marked))
 }
-

@@ -1,5 +1,222 @@
-//! To come.
+//! JSON, CSV, Base64, URLs, character sets.
 
-use super::Function;
+use std::io::{Read as _, Write as _};
 
-pub(super) const TABLE: &[Function] = &[];
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use portcullis_model::Fault;
+
+use super::Param::{Nullable, Text};
+use super::{Call, Function, json, plain};
+use crate::Value;
+use crate::value::Entries;
+
+/// Bytes that a compressed text may expand to.
+const INFLATED: u64 = 16 << 20;
+
+pub(super) const TABLE: &[Function] = &[
+    plain("base64decode", &[Text], |call| {
+        let bytes = unbase64(call)?;
+        utf8(call, bytes)
+    }),
+    plain("base64encode", &[Text], |call| call.string(STANDARD.encode(call.text(0)?))),
+    plain("base64gunzip", &[Text], gunzip),
+    plain("base64gzip", &[Text], gzip),
+    plain("csvdecode", &[Text], csvdecode),
+    plain("jsondecode", &[Text], |call| json::read(call.text(0)?, call)),
+    plain("jsonencode", &[Nullable], |call| {
+        let mut out = String::new();
+        json::write(call.arg(0)?, &mut out)?;
+        call.string(out)
+    }),
+    plain("textdecodebase64", &[Text, Text], textdecode),
+    plain("textencodebase64", &[Text, Text], textencode),
+    plain("urldecode", &[Text], urldecode),
+    plain("urlencode", &[Text], |call| call.string(urlencode(call.text(0)?))),
+];
+
+fn unbase64(call: &Call<'_>) -> Result<Vec<u8>, Fault> {
+    // Go's decoder leaves out line ends.
+    let text: String = call.text(0)?.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    STANDARD.decode(text).map_err(|_| call.bad(0, "must be Base64"))
+}
+
+fn utf8(call: &Call<'_>, bytes: Vec<u8>) -> Result<Value, Fault> {
+    call.string(String::from_utf8(bytes).map_err(|_| call.bad(0, "does not decode to UTF-8"))?)
+}
+
+fn gzip(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = encoder.write_all(call.text(0)?.as_bytes()).and_then(|()| encoder.finish());
+    call.string(STANDARD.encode(packed.map_err(|error| Fault::internal(format!("gzip in memory: {error}")))?))
+}
+
+fn gunzip(call: &Call<'_>) -> Result<Value, Fault> {
+    let packed = unbase64(call)?;
+    let mut bytes = Vec::new();
+    let read = GzDecoder::new(packed.as_slice()).take(INFLATED + 1).read_to_end(&mut bytes);
+    read.map_err(|_| call.bad(0, "does not decode to gzip"))?;
+    if bytes.len() as u64 > INFLATED {
+        return Err(call.bad(0, "expands to more than 16 MiB"));
+    }
+    utf8(call, bytes)
+}
+
+/// Go's `url.QueryEscape`.
+fn urlencode(text: &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => made.push('+'),
+            b'-' | b'_' | b'.' | b'~' => made.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => made.push(char::from(byte)),
+            byte => made.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    made
+}
+
+fn urldecode(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut bytes = call.text(0)?.bytes();
+    let mut made = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'+' => made.push(b' '),
+            b'%' => {
+                let code = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+                made.push(code.ok_or_else(|| call.bad(0, "has a `%` without two digits"))?);
+            }
+            byte => made.push(byte),
+        }
+    }
+    utf8(call, made)
+}
+
+/// The character sets that are supported, of the hundreds that IANA lists.
+enum Charset {
+    Utf8,
+    Utf16 { little: bool },
+    Latin1,
+    Ascii,
+}
+
+fn charset(call: &Call<'_>) -> Result<Charset, Fault> {
+    Ok(match call.text(1)?.to_ascii_uppercase().as_str() {
+        "UTF-8" | "UTF8" => Charset::Utf8,
+        "UTF-16LE" => Charset::Utf16 { little: true },
+        "UTF-16BE" => Charset::Utf16 { little: false },
+        "ISO-8859-1" | "LATIN1" => Charset::Latin1,
+        "US-ASCII" | "ASCII" => Charset::Ascii,
+        _ => {
+            let message = "names a character set that is not supported".to_owned();
+            let fault = call
+                .arg(1)?
+                .fault(portcullis_model::Code::HCL_UNSUPPORTED, format!("argument 2 of `{}` {message}", call.name));
+            return Err(fault.remedy("Use UTF-8, UTF-16LE, UTF-16BE, ISO-8859-1 or US-ASCII."));
+        }
+    })
+}
+
+fn textencode(call: &Call<'_>) -> Result<Value, Fault> {
+    let text = call.text(0)?;
+    let units = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let single = |limit: u32| -> Option<Vec<u8>> {
+        text.chars().map(|c| u8::try_from(u32::from(c)).ok().filter(|_| u32::from(c) < limit)).collect()
+    };
+    let bytes = match charset(call)? {
+        Charset::Utf8 => Some(text.as_bytes().to_vec()),
+        Charset::Utf16 { little: true } => Some(units(u16::to_le_bytes)),
+        Charset::Utf16 { little: false } => Some(units(u16::to_be_bytes)),
+        Charset::Latin1 => single(256),
+        Charset::Ascii => single(128),
+    };
+    let bytes = bytes.ok_or_else(|| call.bad(0, "has characters that the character set does not have"))?;
+    call.string(STANDARD.encode(bytes))
+}
+
+fn textdecode(call: &Call<'_>) -> Result<Value, Fault> {
+    let bytes = unbase64(call)?;
+    let units = |order: fn([u8; 2]) -> u16| -> Option<String> {
+        let pairs = bytes.chunks(2).map(|pair| <[u8; 2]>::try_from(pair).ok().map(order));
+        String::from_utf16(&pairs.collect::<Option<Vec<u16>>>()?).ok()
+    };
+    let text = match charset(call)? {
+        Charset::Utf8 => String::from_utf8(bytes.clone()).ok(),
+        Charset::Utf16 { little: true } => units(u16::from_le_bytes),
+        Charset::Utf16 { little: false } => units(u16::from_be_bytes),
+        Charset::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        Charset::Ascii => bytes.is_ascii().then(|| bytes.iter().map(|byte| char::from(*byte)).collect()),
+    };
+    call.string(text.ok_or_else(|| call.bad(0, "is not text of that character set"))?)
+}
+
+fn csvdecode(call: &Call<'_>) -> Result<Value, Fault> {
+    let mut records = csv(call)?.into_iter();
+    let header = records.next().ok_or_else(|| call.bad(0, "has no header line"))?;
+    let mut names = std::collections::BTreeSet::new();
+    if let Some(name) = header.iter().find(|name| !names.insert((*name).clone())) {
+        return Err(call.bad(0, format!("has two columns `{name}`")));
+    }
+    let mut rows = Vec::new();
+    for (index, record) in records.enumerate() {
+        if record.len() != header.len() {
+            return Err(call.bad(0, format!("has another number of fields in record {}", index + 2)));
+        }
+        let mut entries = Entries::new();
+        for (name, field) in header.iter().zip(record) {
+            call.budget.grow(name.len() + field.len() + 64)?;
+            entries.insert(name.as_str().into(), Value::string(field, call.at.clone()));
+        }
+        rows.push(Value::object(entries, call.at.clone()));
+    }
+    call.list(rows)
+}
+
+/// RFC 4180 as Go's `encoding/csv` reads it: empty lines are skipped, `\r\n` is one line end.
+fn csv(call: &Call<'_>) -> Result<Vec<Vec<String>>, Fault> {
+    let text = call.text(0)?.replace("\r\n", "\n");
+    call.budget.spend(text.len() as u64)?;
+    let bad = |what: &str| call.bad(0, format!("is not valid CSV: {what}"));
+    let mut records = Vec::new();
+    let mut record: Vec<String> = Vec::new();
+    let mut chars = text.chars().peekable();
+    while chars.peek().is_some() {
+        if record.is_empty() && chars.next_if_eq(&'\n').is_some() {
+            continue;
+        }
+        let mut field = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            loop {
+                match chars.next() {
+                    Some('"') if chars.next_if_eq(&'"').is_some() => field.push('"'),
+                    Some('"') => break,
+                    Some(c) => field.push(c),
+                    None => return Err(bad("a quoted field does not end")),
+                }
+            }
+            if !matches!(chars.peek(), None | Some(',' | '\n')) {
+                return Err(bad("there is text after a quoted field"));
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| !matches!(c, ',' | '\n')) {
+                if c == '"' {
+                    return Err(bad("there is a quote in a field without quotes"));
+                }
+                field.push(c);
+            }
+        }
+        record.push(field);
+        match chars.next() {
+            // A comma at the very end has an empty field after it.
+            Some(',') if chars.peek().is_none() => record.push(String::new()),
+            Some(',') => continue,
+            _ => {}
+        }
+        records.push(std::mem::take(&mut record));
+    }
+    Ok(records)
+}

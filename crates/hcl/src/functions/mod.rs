@@ -11,6 +11,7 @@ mod convert;
 mod digest;
 mod encoding;
 mod format;
+mod json;
 mod moment;
 mod numeric;
 mod regular;
@@ -39,8 +40,6 @@ pub(crate) enum Param {
     Text,
     /// A number; strings are converted.
     Number,
-    /// A bool; strings are converted.
-    Bool,
     /// A list, tuple or set.
     Seq,
     /// A list, tuple or set of strings.
@@ -172,9 +171,10 @@ impl Function {
             Param::Any | Param::Nullable => Ok(value),
             Param::Text => to(Type::String, "a string"),
             Param::Number => to(Type::Number, "a number"),
-            Param::Bool => to(Type::Bool, "a bool"),
             Param::Texts if value.as_seq().is_some() => match value.kind() {
-                crate::Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Box::new(Type::String)), "a list of strings"),
+                crate::Kind::Seq(crate::value::SeqKind::Set, _) => {
+                    to(Type::Set(Box::new(Type::String)), "a list of strings")
+                }
                 _ => to(Type::List(Box::new(Type::String)), "a list of strings"),
             },
             Param::Seq if value.as_seq().is_some() => Ok(value),

@@ -72,7 +72,8 @@ fn parseint(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 fn range(call: &Call<'_>) -> Result<Value, Fault> {
-    let numbers: Vec<BigDecimal> = (0..call.args.len()).map(|index| call.number(index).cloned()).collect::<Result<_, _>>()?;
+    let numbers: Vec<BigDecimal> =
+        (0..call.args.len()).map(|index| call.number(index).cloned()).collect::<Result<_, _>>()?;
     let zero = BigDecimal::from(0);
     let one = |start: &BigDecimal, end: &BigDecimal| BigDecimal::from(if end < start { -1 } else { 1 });
     let (start, end, step) = match numbers.as_slice() {

@@ -1,5 +1,205 @@
-//! To come.
+//! Regular expressions, and `replace`.
+//!
+//! Go's RE2 and Rust's `regex` agree in all but details. The details are translated: `\d`, `\w`, `\s` and
+//! `\b` are ASCII in Go, and inside a class `[`, `&` and `~` are plain characters there.
 
-use super::Function;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-pub(super) const TABLE: &[Function] = &[];
+use portcullis_model::Fault;
+use regex::{Captures, Regex, RegexBuilder};
+
+use super::Param::Text;
+use super::{Call, Function, plain};
+use crate::Value;
+use crate::value::Entries;
+
+/// Bytes of a compiled pattern.
+const COMPILED: usize = 1 << 20;
+
+pub(super) const TABLE: &[Function] = &[
+    plain("regex", &[Text, Text], |call| {
+        let pattern = pattern(call, 0)?;
+        let found = pattern.captures(call.text(1)?);
+        let found = found.ok_or_else(|| call.fault("the pattern does not match the string"))?;
+        result(call, &pattern, &found)
+    }),
+    plain("regexall", &[Text, Text], |call| {
+        let pattern = pattern(call, 0)?;
+        let made: Result<Vec<Value>, Fault> =
+            pattern.captures_iter(call.text(1)?).map(|found| result(call, &pattern, &found)).collect();
+        call.list(made?)
+    }),
+    plain("replace", &[Text, Text, Text], replace),
+];
+
+fn compile(call: &Call<'_>, index: usize, text: &str) -> Result<Regex, Fault> {
+    call.budget.spend(text.len() as u64)?;
+    RegexBuilder::new(&translate(text)).size_limit(COMPILED).dfa_size_limit(COMPILED).build().map_err(|error| {
+        let why = match error {
+            regex::Error::CompiledTooBig(_) => "is too large a pattern".to_owned(),
+            // The last line says what is wrong; those before it draw the pattern.
+            other => {
+                let text = other.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                format!("is no valid pattern: {}", last.trim_start_matches("error: "))
+            }
+        };
+        call.bad(index, why)
+    })
+}
+
+fn pattern(call: &Call<'_>, index: usize) -> Result<Regex, Fault> {
+    let pattern = compile(call, index, call.text(index)?)?;
+    let named = pattern.capture_names().flatten().count();
+    if named > 0 && named + 1 < pattern.captures_len() {
+        return Err(call.bad(index, "must not have both named and unnamed groups"));
+    }
+    Ok(pattern)
+}
+
+fn result(call: &Call<'_>, pattern: &Regex, found: &Captures<'_>) -> Result<Value, Fault> {
+    let group = |index: usize| match found.get(index) {
+        Some(text) => call.string(text.as_str()),
+        None => Ok(Value::null(call.at.clone())),
+    };
+    if pattern.captures_len() == 1 {
+        return group(0);
+    }
+    if pattern.capture_names().flatten().next().is_none() {
+        let groups: Result<Vec<Value>, Fault> = (1..pattern.captures_len()).map(group).collect();
+        return call.tuple(groups?);
+    }
+    let mut entries = Entries::new();
+    for (index, name) in pattern.capture_names().enumerate() {
+        if let Some(name) = name {
+            entries.insert(Arc::from(name), group(index)?);
+        }
+    }
+    call.object(entries)
+}
+
+/// Between slashes a pattern, else plain text.
+fn replace(call: &Call<'_>) -> Result<Value, Fault> {
+    let (text, wanted, with) = (call.text(0)?, call.text(1)?, call.text(2)?);
+    let between = wanted.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    let Some(source) = between else {
+        let count = text.matches(wanted).count();
+        call.budget.grow(count.saturating_mul(with.len()))?;
+        return call.string(text.replace(wanted, with));
+    };
+    let pattern = compile(call, 1, source)?;
+    let mut made = String::new();
+    let mut from = 0;
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        made.push_str(text.get(from..whole.start()).unwrap_or(""));
+        let before = made.len();
+        found.expand(with, &mut made);
+        call.budget.grow(made.len().saturating_sub(before))?;
+        from = whole.end();
+    }
+    made.push_str(text.get(from..).unwrap_or(""));
+    call.string(made)
+}
+
+/// From Go's syntax to Rust's.
+fn translate(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains(['\\', '[']) {
+        return Cow::Borrowed(pattern);
+    }
+    let mut made = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern.chars().peekable();
+    let mut class = false;
+    // Just after `[` or `[^`, where `]` is a plain character.
+    let mut start = false;
+    while let Some(c) = rest.next() {
+        let first = std::mem::take(&mut start);
+        match c {
+            '\\' => match rest.next() {
+                Some('Q') => quoted(&mut rest, &mut made),
+                Some(c) => made.push_str(&escape(c, class)),
+                None => made.push('\\'),
+            },
+            '[' if !class => {
+                class = true;
+                start = true;
+                made.push('[');
+                if rest.next_if_eq(&'^').is_some() {
+                    made.push('^');
+                }
+            }
+            '[' if rest.peek() == Some(&':') => made.push('['),
+            ':' if class
+                && rest.peek() == Some(&']')
+                && made.rfind("[:").is_some_and(|at| !made.get(at..).unwrap_or("").contains(']')) =>
+            {
+                // The end of `[:alpha:]`: its bracket does not end the class.
+                made.push_str(":]");
+                rest.next();
+            }
+            '[' | '&' | '~' if class => {
+                made.push('\\');
+                made.push(c);
+            }
+            ']' if class && first => made.push_str("\\]"),
+            ']' if class => {
+                class = false;
+                made.push(']');
+            }
+            c => made.push(c),
+        }
+    }
+    Cow::Owned(made)
+}
+
+fn escape(c: char, class: bool) -> Cow<'static, str> {
+    Cow::Borrowed(match (c, class) {
+        ('d', true) => "0-9",
+        ('d', false) => "[0-9]",
+        ('D', _) => "[^0-9]",
+        ('w', true) => "0-9A-Za-z_",
+        ('w', false) => "[0-9A-Za-z_]",
+        ('W', _) => "[^0-9A-Za-z_]",
+        ('s', true) => "\\t\\n\\x0c\\r ",
+        ('s', false) => "[\\t\\n\\x0c\\r ]",
+        ('S', _) => "[^\\t\\n\\x0c\\r ]",
+        ('b', false) => "(?-u:\\b)",
+        ('B', false) => "(?-u:\\B)",
+        (c, _) => return Cow::Owned(format!("\\{c}")),
+    })
+}
+
+/// The literal text of `\Q…\E`.
+fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, made: &mut String) {
+    let mut literal = String::new();
+    while let Some(c) = rest.next() {
+        if c == '\\' && rest.next_if_eq(&'E').is_some() {
+            break;
+        }
+        literal.push(c);
+    }
+    made.push_str(&regex::escape(&literal));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_patterns_are_translated() {
+        for (go, rust) in [
+            (r"\d+", r"[0-9]+"),
+            (r"[\d.]", r"[0-9.]"),
+            (r"[]a]", r"[\]a]"),
+            (r"[^[]", r"[^\[]"),
+            (r"[[:alpha:]_]", r"[[:alpha:]_]"),
+            (r"a&&[&&b]", r"a&&[\&\&b]"),
+            (r"\Qa.b\E.", r"a\.b."),
+            (r"\$\{", r"\$\{"),
+        ] {
+            assert_eq!(translate(go), rust);
+            Regex::new(&translate(go)).unwrap();
+        }
+    }
+}

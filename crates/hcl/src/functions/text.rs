@@ -136,7 +136,11 @@ fn title(text: &str) -> String {
     let mut before = ' ';
     let mut made = String::with_capacity(text.len());
     for c in text.chars() {
-        if separates(before) { made.extend(c.to_uppercase()) } else { made.push(c) }
+        if separates(before) {
+            made.extend(c.to_uppercase());
+        } else {
+            made.push(c);
+        }
         before = c;
     }
     made

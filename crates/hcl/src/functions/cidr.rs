@@ -44,7 +44,8 @@ impl Address {
             if octet.is_empty() || octet.len() > 16 || !octet.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
-            number = (number << 8) | u128::from(octet.trim_start_matches('0').parse::<u8>().or_else(|_| zero(octet)).ok()?);
+            number =
+                (number << 8) | u128::from(octet.trim_start_matches('0').parse::<u8>().or_else(|_| zero(octet)).ok()?);
             count += 1;
         }
         (count == 4).then_some(Address { bits: 32, number })
@@ -102,7 +103,8 @@ impl Prefix {
 
 fn prefix(call: &Call<'_>, index: usize) -> Result<Prefix, Fault> {
     let text = call.text(index)?;
-    Prefix::parse(text).ok_or_else(|| call.bad(index, format!("must be an address range like `10.0.0.0/16`, not `{text}`")))
+    Prefix::parse(text)
+        .ok_or_else(|| call.bad(index, format!("must be an address range like `10.0.0.0/16`, not `{text}`")))
 }
 
 fn whole(call: &Call<'_>, index: usize) -> Result<BigInt, Fault> {
@@ -149,7 +151,8 @@ fn subnet(call: &Call<'_>) -> Result<Value, Fault> {
         return Err(call.bad(1, format!("is too large: a prefix of {} bits cannot get {more} more", prefix.length)));
     }
     let number = wanted.to_u128().filter(|number| *number <= ones(more));
-    let number = number.ok_or_else(|| call.bad(2, format!("is out of range: {more} bits do not number a subnet {wanted}")))?;
+    let number =
+        number.ok_or_else(|| call.bad(2, format!("is out of range: {more} bits do not number a subnet {wanted}")))?;
     let length = prefix.length + more;
     let shifted = number.checked_shl(prefix.first.bits - length).unwrap_or(0);
     let first = Address { number: prefix.first.number | shifted, ..prefix.first };
@@ -164,14 +167,18 @@ fn subnets(call: &Call<'_>) -> Result<Value, Fault> {
         let more = u32::try_from(whole(call, index)?).ok().filter(|more| (1..=32).contains(more));
         let more = more.ok_or_else(|| call.bad(index, "must be between 1 and 32"))?;
         if more > prefix.host_bits() {
-            return Err(call.bad(index, format!("is too large: a prefix of {} bits cannot get {more} more", prefix.length)));
+            return Err(
+                call.bad(index, format!("is too large: a prefix of {} bits cannot get {more} more", prefix.length))
+            );
         }
         let length = prefix.length + more;
         let inside = ones(prefix.first.bits - length);
         // The next address that such a subnet can start at.
         let first = next.and_then(|next| next.checked_add(inside)).map(|end| end & !inside);
         let Some(number) = first.filter(|number| prefix.has(*number)) else {
-            return Err(call.bad(index, format!("leaves no room: no subnet of {length} bits is left in {}", prefix.text())));
+            return Err(
+                call.bad(index, format!("leaves no room: no subnet of {length} bits is left in {}", prefix.text()))
+            );
         };
         made.push(Prefix { first: Address { number, ..prefix.first }, length }.text());
         next = number.checked_add(inside).and_then(|last| last.checked_add(1));

@@ -1,7 +1,7 @@
 //! Functions on times that are given to them. None reads a clock.
 
-use jiff::civil::{DateTime, Weekday};
 use jiff::SignedDuration;
+use jiff::civil::{DateTime, Weekday};
 use portcullis_model::Fault;
 
 use super::Param::Text;
@@ -15,7 +15,17 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -130,7 +140,8 @@ fn timecmp(call: &Call<'_>) -> Result<Value, Fault> {
 fn timeadd(call: &Call<'_>) -> Result<Value, Fault> {
     let moment = moment(call, 0)?;
     let text = call.text(1)?;
-    let nanoseconds = duration(text).ok_or_else(|| call.bad(1, format!("must be a duration like `1h30m`, not `{text}`")))?;
+    let nanoseconds =
+        duration(text).ok_or_else(|| call.bad(1, format!("must be a duration like `1h30m`, not `{text}`")))?;
     let local = moment.local.checked_add(SignedDuration::from_nanos(nanoseconds));
     let local = local.map_err(|_| call.fault("the result is out of range"))?;
     call.string(Moment { local, ..moment }.rfc3339())
@@ -195,7 +206,9 @@ fn formatdate(call: &Call<'_>) -> Result<Value, Fault> {
         } else if first.is_ascii_alphabetic() {
             let end = rest.find(|c: char| c != first).unwrap_or(rest.len());
             let shown = verb(first, end, &moment);
-            made.push_str(&shown.ok_or_else(|| call.bad(0, format!("has no such verb: `{}`", rest.get(..end).unwrap_or("")))) ?);
+            made.push_str(
+                &shown.ok_or_else(|| call.bad(0, format!("has no such verb: `{}`", rest.get(..end).unwrap_or(""))))?,
+            );
             end
         } else {
             made.push(first);

@@ -3,6 +3,7 @@
 //! One module per subcommand; what they share is in `workspace` (where things are), `process` (starting
 //! programs) and `summary` (saying what came of it). No part of the product depends on it.
 
+mod demo;
 mod process;
 mod summary;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Tools(tools::Options),
     /// Checks format and lints, builds, runs all tests, and prints one summary.
     Test(test::Options),
+    /// Brings up a fleet of six accounts on this machine, reviews and merges a change, and tries to steal from it.
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Tools(options) => tools::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
+        Task::Demo(options) => demo::run(&workspace, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

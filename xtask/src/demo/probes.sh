@@ -1,4 +1,5 @@
 # What a thief's hook tries from inside a sandbox. Prints one line for each: what it looked for, and what it got.
+# Changes nothing where it succeeds: somebody may run it outside.
 # `probe WHAT COMMAND…`: whatever COMMAND prints is loot.
 set +e
 probe() {
@@ -28,6 +29,6 @@ export door="${door%:*}/${door##*:}"
 probe "another unit's state" bash -c 'exec 3<>/dev/tcp/$door && printf "GET http://state.portcullis/dev/us-east-1/data-stores/postgres HTTP/1.0\r\nHost: state.portcullis\r\n\r\n" >&3 && head -1 <&3 | grep " 200"'
 probe "writing its state while planning" bash -c 'exec 3<>/dev/tcp/$door && printf "POST http://state.portcullis/dev/us-east-1/mgmt/kms-key HTTP/1.0\r\nHost: state.portcullis\r\nContent-Length: 2\r\n\r\n{}" >&3 && head -1 <&3 | grep " 200"'
 probe "the metadata service, through the door" bash -c 'exec 3<>/dev/tcp/$door && printf "GET http://169.254.169.254/latest/meta-data/ HTTP/1.0\r\nHost: 169.254.169.254\r\n\r\n" >&3 && head -1 <&3 | grep " 200"'
-probe "writing to the checkout" bash -c 'echo x > /repo/root.hcl && echo written'
-probe "a mount" bash -c 'mount -t tmpfs none /mnt && echo mounted'
+probe "a checkout that can be written" bash -c 'test -w /repo/root.hcl && echo writable'
+probe "a mount, in namespaces of its own" bash -c 'unshare --user --map-root-user --mount mount -t tmpfs none /mnt && echo mounted'
 exit 0

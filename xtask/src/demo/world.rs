@@ -247,6 +247,8 @@ impl World {
         command.args(["serve", "--account", account, "--fleet-url", &url, "--protected", "main"]);
         command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data);
         command.arg("--ready-file").arg(ready_file(&data));
+        // Below what the demo itself waits, so that a runner ends its sandboxes and not the kernel.
+        command.args(["--shutdown-grace", "2"]);
         command.arg("--agent").arg(self.workspace.target.join("portcullis-agent"));
         command.env("PORTCULLIS_DEMO_SECRET", CANARY);
         log_to(&mut command, &log)?;

@@ -74,6 +74,8 @@ fn place(controller: &str, own: &str, mounts: &str) -> Option<Place> {
 pub(crate) struct Groups {
     /// One for each controller, in the order of [`CONTROLLERS`]; often the same one three times.
     folders: Vec<Place>,
+    /// No executor had made them before.
+    new: bool,
 }
 
 impl Groups {
@@ -84,12 +86,15 @@ impl Groups {
     pub(crate) fn prepare(configured: Option<&Path>, instance: &str) -> Result<Self, Vec<(&'static str, String)>> {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (own, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
-        let (mut folders, mut missing) = (Vec::new(), Vec::new());
+        let (mut folders, mut missing, mut new) = (Vec::new(), Vec::new(), true);
         for controller in CONTROLLERS {
             let place = match configured {
                 Some(folder) => Some(Place::V2(folder.to_path_buf())),
                 None => place(controller, &own, &mounts),
             };
+            if let (Some(Place::V1(group) | Place::V2(group)), true) = (&place, folders.is_empty()) {
+                new = !group.join(instance).exists();
+            }
             let prepared = match place {
                 Some(Place::V1(group)) => prepare_v1(&group, instance).map(Place::V1),
                 Some(Place::V2(group)) => prepare_v2(&group, instance, configured.is_some()).map(Place::V2),
@@ -100,7 +105,7 @@ impl Groups {
                 Err(why) => missing.push((controller, why)),
             }
         }
-        if missing.is_empty() { Ok(Groups { folders }) } else { Err(missing) }
+        if missing.is_empty() { Ok(Groups { folders, new }) } else { Err(missing) }
     }
 
     /// The folder of each controller, for people.
@@ -130,6 +135,13 @@ impl Groups {
             }
         }
         Ok(())
+    }
+
+    /// Removes the folders again if they are new: for who only looks.
+    pub(crate) fn leave_if_new(&self) {
+        if self.new {
+            self.leave();
+        }
     }
 
     /// Removes the executor's own folders, if they are empty.

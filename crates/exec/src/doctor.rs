@@ -65,7 +65,11 @@ pub enum LayerState {
 /// milliseconds. Safe while a runner uses the same data folder.
 pub fn doctor(settings: &Settings) -> Vec<Layer> {
     match examine(settings) {
-        Ok((_, layers)) | Err(layers) => layers,
+        Ok((host, layers)) => {
+            host.groups.leave_if_new();
+            layers
+        }
+        Err(layers) => layers,
     }
 }
 

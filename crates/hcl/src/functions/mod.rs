@@ -18,6 +18,7 @@ mod regular;
 mod sets;
 mod text;
 mod yaml;
+mod yaml_emitter;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

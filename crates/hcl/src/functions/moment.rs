@@ -283,3 +283,37 @@ fn weekday(day: Weekday) -> &'static str {
         Weekday::Sunday => "Sunday",
     }
 }
+
+/// A time as YAML 1.1 has it (`2026-1-31`, `2026-01-31 12:00:00.5`, RFC 3339 with short fields), in RFC 3339.
+pub(super) fn yaml_time(text: &str) -> Option<String> {
+    let mut rest = text;
+    let year = digits(&mut rest, 4)?;
+    skip(&mut rest, '-')?;
+    let month = one_or_two(&mut rest)?;
+    skip(&mut rest, '-')?;
+    let day = one_or_two(&mut rest)?;
+    let (mut clock, mut ahead) = ([0; 3], 0);
+    if !rest.is_empty() {
+        let zoned = !rest.starts_with(' ');
+        rest = rest.strip_prefix(['T', 't', ' '])?;
+        for (index, part) in clock.iter_mut().enumerate() {
+            if index > 0 {
+                skip(&mut rest, ':')?;
+            }
+            *part = one_or_two(&mut rest)?;
+        }
+        // The result has no fraction.
+        fraction(&mut rest)?;
+        ahead = if zoned { zone(rest)? } else { rest.is_empty().then_some(0)? };
+    }
+    let part = |value: i64| i8::try_from(value).ok();
+    let [hour, minute, second] = clock;
+    let year = i16::try_from(year).ok()?;
+    let local = DateTime::new(year, part(month)?, part(day)?, part(hour)?, part(minute)?, part(second)?, 0);
+    Some(Moment { local: local.ok()?, ahead }.rfc3339())
+}
+
+fn one_or_two(rest: &mut &str) -> Option<i64> {
+    let count = rest.bytes().take(2).take_while(u8::is_ascii_digit).count();
+    if count == 0 { None } else { digits(rest, count) }
+}

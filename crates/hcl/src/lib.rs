@@ -13,7 +13,8 @@
 //! | `eval` | the evaluator: expressions, templates, operators, access |
 //! | `functions` | the pure functions of Terraform |
 //! | `json` | values from and to JSON |
-//! | `number` | arithmetic as Terraform does it |
+//! | `number`, `notation` | arithmetic as Terraform does it; numbers as text |
+//! | `set_order` | the order of a set's elements |
 //! | [`scope`] | how the host answers names and functions |
 //! | [`limits`] | sizes, steps and depth |
 //!
@@ -29,7 +30,9 @@ pub mod value;
 mod eval;
 mod functions;
 mod json;
+mod notation;
 mod number;
+mod set_order;
 
 pub use eval::{evaluate, render};
 pub use file::{File, Origin};

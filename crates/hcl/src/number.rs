@@ -106,6 +106,17 @@ pub(crate) fn text(number: &BigDecimal) -> String {
     number.normalized().to_plain_string()
 }
 
+/// All decimal digits of the binary number that stands behind the shortest decimal.
+pub(crate) fn exact(number: &BigDecimal) -> BigDecimal {
+    let float = Float::of(number);
+    let (digits, scale) = match float.exponent {
+        exponent if exponent >= 0 => (float.mantissa << u64::try_from(exponent).unwrap_or(0), 0),
+        exponent => (float.mantissa * power(5, -exponent), -exponent),
+    };
+    let digits = BigInt::from(digits);
+    BigDecimal::new(if float.negative { -digits } else { digits }, scale)
+}
+
 /// The whole number, if it is one and fits.
 pub(crate) fn whole(number: &BigDecimal) -> Option<i64> {
     integer(number).and_then(|number| number.to_i64())

@@ -97,7 +97,9 @@ fn unify_two(a: &Type, b: &Type) -> Option<Type> {
             unify_all(tuple.iter().chain([&**element])).map(|element| Type::List(Box::new(element)))
         }
         (Type::Set(element), Type::Tuple(tuple)) | (Type::Tuple(tuple), Type::Set(element)) => {
-            unify_all(tuple.iter().chain([&**element])).map(|element| Type::Set(Box::new(element)))
+            // A set keeps its type: the tuple is what is converted, as in cty.
+            let common = unify_all(tuple.iter().chain([&**element]))?;
+            Some(Type::Set(Box::new(if **element == Type::Any { common } else { (**element).clone() })))
         }
         (Type::Set(a), Type::Set(b)) => unify_two(a, b).map(|element| Type::Set(Box::new(element))),
         (Type::List(a) | Type::Set(a), Type::List(b) | Type::Set(b)) => {
@@ -129,8 +131,8 @@ pub fn convert(value: &Value, to: &Type) -> Result<Value, String> {
         (Kind::Bool(_), Type::Bool) | (Kind::Number(_), Type::Number) | (Kind::String(_), Type::String) => {
             return Ok(value.clone());
         }
-        (Kind::String("true"), Type::Bool) => Some(Value::bool(true, at)),
-        (Kind::String("false"), Type::Bool) => Some(Value::bool(false, at)),
+        (Kind::String("true" | "1"), Type::Bool) => Some(Value::bool(true, at)),
+        (Kind::String("false" | "0"), Type::Bool) => Some(Value::bool(false, at)),
         (Kind::String(text), Type::Number) => number::parse(text).map(|number| Value::number(number, at)),
         (_, Type::String) => value.text_form().map(|text| Value::string(text, at)),
         (Kind::Seq(_, elements), Type::List(element)) => Some(Value::list(each(elements, element)?, at)),

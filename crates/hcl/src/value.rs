@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use crate::Origin;
+use crate::{Origin, set_order};
 
 /// Entries of a map or object, sorted by key as Terraform iterates them.
 pub type Entries = BTreeMap<Arc<str>, Value>;
@@ -121,9 +122,11 @@ impl Value {
         Value::make(Data::Number(Arc::new(value.into().normalized())), origin)
     }
 
-    /// A string.
+    /// A string. It is brought to Unicode's normal form C, as all strings of Terraform are.
     pub fn string(value: impl Into<Arc<str>>, origin: Origin) -> Self {
-        Value::make(Data::String(value.into()), origin)
+        let value: Arc<str> = value.into();
+        let normal = value.is_ascii() || is_nfc(&value);
+        Value::make(Data::String(if normal { value } else { value.nfc().collect::<String>().into() }), origin)
     }
 
     /// A list; the elements are taken as they are.
@@ -136,11 +139,10 @@ impl Value {
         Value::seq(SeqKind::Tuple, elements, origin)
     }
 
-    /// A set: sorted, without duplicates.
-    pub fn set(mut elements: Vec<Value>, origin: Origin) -> Self {
-        elements.sort_by(Value::set_order);
-        elements.dedup_by(|a, b| a.equals(b));
-        Value::seq(SeqKind::Set, elements, origin)
+    /// A set: sorted, without duplicates. Sensitive as a whole if one of the elements is.
+    pub fn set(elements: Vec<Value>, origin: Origin) -> Self {
+        let (elements, sensitive) = set_order::arrange(elements);
+        Value::seq(SeqKind::Set, elements, origin).mark(sensitive)
     }
 
     /// A list or tuple as it is. For a set use [`Value::set`].
@@ -382,12 +384,12 @@ impl Value {
         self.text_form().ok_or_else(|| self.wrong(what, "a string"))
     }
 
-    /// A known bool; `"true"` and `"false"` are converted.
+    /// A known bool; `"true"`, `"1"`, `"false"` and `"0"` are converted, as in Terraform.
     pub fn want_bool(&self, what: &str) -> Result<bool, Fault> {
         match &self.data {
             Data::Bool(value) => Ok(*value),
-            Data::String(text) if &**text == "true" => Ok(true),
-            Data::String(text) if &**text == "false" => Ok(false),
+            Data::String(text) if matches!(&**text, "true" | "1") => Ok(true),
+            Data::String(text) if matches!(&**text, "false" | "0") => Ok(false),
             _ => Err(self.wrong(what, "a bool")),
         }
     }
@@ -445,25 +447,6 @@ impl Value {
             }
             (Data::Unknown(a), Data::Unknown(b)) => a.trace == b.trace,
             _ => false,
-        }
-    }
-
-    /// The order of elements in a set.
-    pub(crate) fn set_order(&self, other: &Value) -> std::cmp::Ordering {
-        match (&self.data, &other.data) {
-            (Data::Bool(a), Data::Bool(b)) => a.cmp(b),
-            (Data::Number(a), Data::Number(b)) => a.cmp(b),
-            (Data::String(a), Data::String(b)) => a.cmp(b),
-            _ => self.set_rank().cmp(&other.set_rank()).then_with(|| self.digest().cmp(&other.digest())),
-        }
-    }
-
-    /// Unknown values sort after known ones, null after everything.
-    fn set_rank(&self) -> u8 {
-        match self.data {
-            Data::Null => 2,
-            Data::Unknown(_) => 1,
-            _ => 0,
         }
     }
 

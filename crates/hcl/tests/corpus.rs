@@ -1,4 +1,5 @@
-//! Expressions and what they evaluate to: `corpus/expressions.txt`, checked with the real Terraform.
+//! Expressions and what they evaluate to: `corpus/expressions.txt` for the language, `corpus/functions.txt`
+//! for the functions; both checked with the real Terraform.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -10,6 +11,7 @@ use portcullis_hcl::{Budget, EmptyScope, File, Kind, Limits, Origin, Scope, Valu
 use portcullis_model::Fault;
 
 const EXPRESSIONS: &str = include_str!("corpus/expressions.txt");
+const FUNCTIONS: &str = include_str!("corpus/functions.txt");
 const LOCALS: &str = include_str!("corpus/locals.hcl");
 
 struct Case {
@@ -21,7 +23,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut lines: Vec<&str> = Vec::new();
-    for line in EXPRESSIONS.lines() {
+    for line in EXPRESSIONS.lines().chain(FUNCTIONS.lines()) {
         let expected = match line.strip_prefix("= ") {
             Some(json) => Ok(json.to_owned()),
             None if line.starts_with("! PC-") => Err(line.trim_start_matches("! ").to_owned()),

@@ -1,15 +1,15 @@
 //! Function calls: arguments and their expansion, the host's functions, the pure ones, and those that
 //! decide themselves whether an argument is evaluated.
 
-use hcl_edit::expr::FuncCall;
+use hcl_edit::expr::{Expression, FuncCall};
 use portcullis_model::{Code, Fault};
 
 use super::{Context, suggest};
 use crate::value::article;
-use crate::{Origin, Value, functions};
+use crate::{Budget, File, Origin, Scope, Value, functions};
 
 /// The functions of this module.
-const LAZY: [&str; 2] = ["try", "can"];
+const LAZY: [&str; 3] = ["try", "can", "templatestring"];
 
 impl Context<'_> {
     pub(super) fn call(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
@@ -51,6 +51,9 @@ impl Context<'_> {
         if let Some(value) = self.scope.call(name, args, at, self.budget)? {
             return Ok(value);
         }
+        if name == "templatestring" {
+            return self.template_string(args, at);
+        }
         if let Some(result) = functions::call(name, args, at, self.budget) {
             return result;
         }
@@ -63,9 +66,10 @@ impl Context<'_> {
     /// `try`: the first argument that can be evaluated.
     fn try_each(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
         let mut failed = Vec::new();
-        for arg in &call.args {
+        for (index, arg) in call.args.iter().enumerate() {
             match self.eval(arg) {
-                Ok(value) => return Ok(value),
+                Ok(value) if value.is_known_deep() => return Ok(value),
+                Ok(value) => return self.try_unknown(value, call.args.iter().skip(index + 1), at),
                 Err(fault) if is_catchable(&fault) => failed.push(fault),
                 Err(fault) => return Err(fault),
             }
@@ -80,6 +84,21 @@ impl Context<'_> {
         }))
     }
 
+    /// `try` with an argument that is not known yet, and so may still fail: the arguments after it are part
+    /// of what the unknown is made of.
+    fn try_unknown<'e>(
+        &self,
+        value: Value,
+        others: impl Iterator<Item = &'e Expression>,
+        at: &Origin,
+    ) -> Result<Value, Fault> {
+        let mut parts = vec![value];
+        for other in others {
+            parts.push(self.attempt(other)?);
+        }
+        Ok(Value::derived("try", &parts, at.clone()))
+    }
+
     /// `can`: whether the argument can be evaluated.
     fn can(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
         let (Some(arg), 1) = (call.args.get(0), call.args.len()) else {
@@ -91,6 +110,53 @@ impl Context<'_> {
             Err(fault) if is_catchable(&fault) => Ok(Value::bool(false, at.clone())),
             Err(fault) => Err(fault),
         }
+    }
+}
+
+/// `templatestring`: a template that is a value, with variables of its own.
+impl Context<'_> {
+    fn template_string(&self, args: &[Value], at: &Origin) -> Result<Value, Fault> {
+        let [template, variables] = args else {
+            let message = format!("`templatestring` takes 2 arguments, not {}", args.len());
+            return Err(at.fault(Code::HCL_EVALUATION, message));
+        };
+        if template.is_unknown() || variables.is_unknown() {
+            return Ok(Value::derived("templatestring", args, at.clone()));
+        }
+        variables.want_map("argument 2 of `templatestring`")?;
+        let text = template.want_string("argument 1 of `templatestring`")?;
+        let marked = template.is_sensitive() || variables.is_sensitive();
+        let level = self.budget.enter().map_err(|fault| fault.at(at.place()))?;
+        let rendered = File::plain(at.file().path(), text.as_bytes(), self.budget.limits()).and_then(|file| {
+            let scope = Variables { values: variables, outer: self.scope };
+            super::render(&file, &scope, self.budget)
+        });
+        drop(level);
+        match rendered {
+            Ok(value) => Ok(value.with_origin(at.clone()).mark(marked)),
+            // A place in the template would be one in a file that nobody has.
+            Err(fault) => Err(at.fault(fault.code(), format!("in the template: {}", fault.message()))),
+        }
+    }
+}
+
+/// The variables that a template is given, and no others.
+struct Variables<'a> {
+    values: &'a Value,
+    outer: &'a dyn Scope,
+}
+
+impl Scope for Variables<'_> {
+    fn resolve(&self, root: &str, _: &[&str], at: &Origin, _: &Budget) -> Result<Option<(Value, usize)>, Fault> {
+        Ok(self.values.get(root).map(|value| (value.clone().with_origin(at.clone()), 0)))
+    }
+
+    fn call(&self, name: &str, args: &[Value], at: &Origin, budget: &Budget) -> Result<Option<Value>, Fault> {
+        self.outer.call(name, args, at, budget)
+    }
+
+    fn variable_names(&self) -> Vec<&str> {
+        self.values.as_map().map(|entries| entries.keys().map(|key| &**key).collect()).unwrap_or_default()
     }
 }
 

@@ -90,8 +90,8 @@ fn want_bool(operand: &Value, operator: &str, at: &Origin) -> Result<Option<bool
     match operand.kind() {
         Kind::Unknown(_) => Ok(None),
         Kind::Bool(value) => Ok(Some(value)),
-        Kind::String("true") => Ok(Some(true)),
-        Kind::String("false") => Ok(Some(false)),
+        Kind::String("true" | "1") => Ok(Some(true)),
+        Kind::String("false" | "0") => Ok(Some(false)),
         _ => Err(wrong(operand, operator, "a bool", at)),
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_model::Fault;
+use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::Param::{Any, Map, Nullable, Number, Seq, Text, Texts};
+use super::Param::{Any, List, Map, Nullable, Number, Seq, Text, Texts};
 use super::{Call, Depth, Function, plain, shallow};
 use crate::Value;
 use crate::eval::equal;
@@ -15,20 +16,20 @@ use crate::value::{Entries, Kind, MapKind, SeqKind};
 pub(super) const TABLE: &[Function] = &[
     shallow("alltrue", &[Seq], |call| every(call, true)),
     shallow("anytrue", &[Seq], |call| every(call, false)),
-    shallow("chunklist", &[Seq, Number], chunklist),
+    shallow("chunklist", &[List, Number], chunklist),
     shallow("coalesce", &[Nullable], coalesce).rest(Nullable).depth(Depth::Raw),
-    shallow("coalescelist", &[Nullable], coalescelist).rest(Nullable),
+    shallow("coalescelist", &[Seq], coalescelist).rest(Seq),
     shallow("compact", &[Seq], compact),
     shallow("concat", &[Seq], concat).rest(Seq),
-    shallow("contains", &[Seq, Nullable], contains),
-    shallow("distinct", &[Seq], distinct),
+    shallow("contains", &[Seq, Any], contains),
+    shallow("distinct", &[List], distinct),
     shallow("element", &[Seq, Number], element),
     shallow("flatten", &[Seq], flatten),
     shallow("index", &[Seq, Nullable], index),
     shallow("keys", &[Map], |call| call.strings(call.map(0)?.keys())),
     shallow("length", &[Any], length),
     shallow("lookup", &[Map, Text], lookup).rest(Nullable),
-    shallow("matchkeys", &[Seq, Seq, Seq], matchkeys),
+    shallow("matchkeys", &[List, List, List], matchkeys),
     shallow("merge", &[], merge).rest(Nullable),
     shallow("one", &[Seq], one),
     shallow("reverse", &[Seq], reverse),
@@ -98,11 +99,10 @@ fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
     for value in &call.args {
         match value.kind() {
             Kind::Seq(_, elements) if !elements.is_empty() => return Ok(value.clone()),
-            Kind::Seq(..) | Kind::Null => {}
-            _ => return Err(call.fault("all arguments must be lists")),
+            _ => {}
         }
     }
-    Err(call.fault("all arguments are null or empty"))
+    Err(call.fault("all arguments are empty"))
 }
 
 fn compact(call: &Call<'_>) -> Result<Value, Fault> {
@@ -157,17 +157,14 @@ fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
     call.list(made)
 }
 
+/// The index wraps round at the end; a negative one does not count from there.
 fn element(call: &Call<'_>) -> Result<Value, Fault> {
     let elements = call.seq(0)?;
-    if elements.is_empty() {
+    let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
+    if count == 0 {
         return Err(call.bad(0, "must not be empty"));
     }
-    let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
-    let index = call.whole(1)?;
-    if index < 0 {
-        return Err(call.bad(1, "must not be negative"));
-    }
-    let index = usize::try_from(index % count).unwrap_or(0);
+    let index = usize::try_from(call.whole(1)? % count).map_err(|_| call.bad(1, "must not be negative"))?;
     elements.get(index).cloned().ok_or_else(|| call.bad(1, "is not one of the list"))
 }
 
@@ -211,7 +208,7 @@ fn index(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn length(call: &Call<'_>) -> Result<Value, Fault> {
     let count = match call.arg(0)?.kind() {
-        Kind::String(text) => text.chars().count(),
+        Kind::String(text) => text.graphemes(true).count(),
         // Unknown elements of a set may turn out to be the same.
         Kind::Seq(SeqKind::Set, elements) if !elements.iter().all(Value::is_known_deep) => return Ok(call.open()),
         Kind::Seq(_, elements) => elements.len(),

@@ -1,11 +1,13 @@
 //! `format` and `formatlist`: the verbs of cty's `format`, which are those of C and Go.
 
 use bigdecimal::num_bigint::BigInt;
-use bigdecimal::{BigDecimal, Signed, Zero};
+use bigdecimal::{BigDecimal, Signed};
 use portcullis_model::Fault;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Param::{Nullable, Text};
 use super::{Call, Function, json, plain, shallow};
+use crate::notation::{fixed, general, scientific};
 use crate::types::{Type, convert};
 use crate::value::Kind;
 use crate::{Value, number};
@@ -151,7 +153,7 @@ fn show(verb: &Verb, value: &Value) -> Result<String, String> {
             let text = value.text_form().ok_or("a string is required")?;
             // A precision of zero cuts nothing off, as in cty.
             let text = match verb.precision {
-                Some(length) if length > 0 => text.chars().take(length).collect(),
+                Some(length) if length > 0 => text.graphemes(true).take(length).collect(),
                 _ => text.to_string(),
             };
             if verb.letter == 's' {
@@ -184,7 +186,7 @@ fn as_is(verb: &Verb, value: &Value) -> Result<String, String> {
 }
 
 fn pad(verb: &Verb, text: String) -> String {
-    let missing = verb.width.unwrap_or(0).saturating_sub(text.chars().count());
+    let missing = verb.width.unwrap_or(0).saturating_sub(text.graphemes(true).count());
     if missing == 0 {
         return text;
     }
@@ -233,65 +235,9 @@ fn fraction(verb: &Verb, number: &BigDecimal) -> String {
     let size = number.abs();
     let digits = match verb.letter {
         'f' => fixed(&size, verb.precision.unwrap_or(6)),
-        'e' | 'E' => scientific(&size, Some(verb.precision.unwrap_or(6) + 1), verb.letter),
+        letter @ ('e' | 'E') => scientific(&size, verb.precision.unwrap_or(6), letter),
         'G' => general(&size, verb.precision, 'E'),
         _ => general(&size, verb.precision, 'e'),
     };
     signed(verb, number.is_negative(), "", &digits)
-}
-
-fn fixed(size: &BigDecimal, places: usize) -> String {
-    let scale = i64::try_from(places).unwrap_or(0);
-    size.with_scale_round(scale, bigdecimal::RoundingMode::HalfEven).to_plain_string()
-}
-
-/// Significant digits (without trailing zeros) and the exponent of the first one.
-fn significant(size: &BigDecimal, count: Option<usize>) -> (String, i64) {
-    if size.is_zero() {
-        return ("0".to_owned(), 0);
-    }
-    let rounded = match count {
-        Some(count) => size.with_precision_round(
-            std::num::NonZeroU64::new(count as u64).unwrap_or(std::num::NonZeroU64::MIN),
-            bigdecimal::RoundingMode::HalfEven,
-        ),
-        None => size.clone(),
-    }
-    .normalized();
-    let (digits, scale) = rounded.as_bigint_and_exponent();
-    let digits = digits.to_string();
-    let exponent = i64::try_from(digits.len()).unwrap_or(0) - 1 - scale;
-    (digits, exponent)
-}
-
-/// `d.ddde±dd`; with a count of digits, padded with zeros to it.
-fn scientific(size: &BigDecimal, count: Option<usize>, letter: char) -> String {
-    let (mut digits, exponent) = significant(size, count);
-    if let Some(count) = count {
-        digits.push_str(&"0".repeat(count.saturating_sub(digits.len())));
-    }
-    let (first, rest) = digits.split_at(1.min(digits.len()));
-    let point = if rest.is_empty() { "" } else { "." };
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{first}{point}{rest}{letter}{sign}{:02}", exponent.abs())
-}
-
-/// `%g`: the shortest of both, with an exponent below -4 and from the precision on. Without a precision
-/// the bound is 21, or the number of digits if that is more, as in Go's `big.Float`.
-fn general(number: &BigDecimal, precision: Option<usize>, letter: char) -> String {
-    let sign = if number.is_negative() { "-" } else { "" };
-    let size = number.abs();
-    let count = precision.map(|precision| precision.max(1));
-    let (digits, exponent) = significant(&size, count);
-    let bound = match count {
-        Some(count) if digits.len() > count || i64::try_from(digits.len()).unwrap_or(0) <= exponent => count,
-        Some(count) => count,
-        None => 21.max(digits.len()),
-    };
-    if exponent < -4 || exponent >= i64::try_from(bound).unwrap_or(i64::MAX) {
-        return format!("{sign}{}", scientific(&size, count.map(|_| digits.len()), letter));
-    }
-    let rounded =
-        BigDecimal::new(digits.parse().unwrap_or_default(), i64::try_from(digits.len()).unwrap_or(0) - 1 - exponent);
-    format!("{sign}{}", rounded.to_plain_string())
 }

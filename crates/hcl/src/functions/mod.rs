@@ -43,6 +43,8 @@ pub(crate) enum Param {
     Number,
     /// A list, tuple or set.
     Seq,
+    /// A list, or a tuple or set that can be made one: its elements get one type.
+    List,
     /// A list, tuple or set of strings.
     Texts,
     /// A map or object.
@@ -178,9 +180,10 @@ impl Function {
                 }
                 _ => to(Type::List(Box::new(Type::String)), "a list of strings"),
             },
+            Param::List if value.as_seq().is_some() => to(Type::List(Box::new(Type::Any)), "a list of one type"),
             Param::Seq if value.as_seq().is_some() => Ok(value),
             Param::Map if value.as_map().is_some() => Ok(value),
-            Param::Seq | Param::Texts => Err(wrong("a list")),
+            Param::Seq | Param::List | Param::Texts => Err(wrong("a list")),
             Param::Map => Err(wrong("a map")),
         }
     }

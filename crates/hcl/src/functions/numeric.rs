@@ -23,14 +23,7 @@ pub(super) const TABLE: &[Function] = &[
         call.float(number::to_f64(call.number(0)?).powf(number::to_f64(call.number(1)?)))
     }),
     plain("range", &[Number], range).rest(Number),
-    plain("signum", &[Number], |call| {
-        let zero = BigDecimal::from(0);
-        call.decimal(match call.number(0)?.cmp(&zero) {
-            std::cmp::Ordering::Less => -1,
-            std::cmp::Ordering::Equal => 0,
-            std::cmp::Ordering::Greater => 1,
-        })
-    }),
+    plain("signum", &[Number], |call| call.decimal(call.whole(0)?.signum())),
     plain("sum", &[Seq], sum),
 ];
 

@@ -1,6 +1,8 @@
 //! Functions on sets.
 
-use portcullis_model::Fault;
+use std::collections::BTreeMap;
+
+use portcullis_model::{Digest, Fault};
 
 use super::Param::Seq;
 use super::{Call, Function, plain, shallow};
@@ -9,31 +11,31 @@ use crate::types::{Type, convert, unify};
 use crate::value::{Kind, SeqKind};
 
 pub(super) const TABLE: &[Function] = &[
-    plain("setintersection", &[Seq], |call| combine(call, |a, b| a.retain(|value| has(b, value)))).rest(Seq),
+    plain("setintersection", &[Seq], |call| combine(call, |a, b| a.retain(|key, _| b.contains_key(key)))).rest(Seq),
     shallow("setproduct", &[], setproduct).rest(Seq),
-    plain("setsubtract", &[Seq, Seq], |call| combine(call, |a, b| a.retain(|value| !has(b, value)))),
-    plain("setunion", &[Seq], |call| combine(call, |a, b| a.extend(b.iter().cloned()))).rest(Seq),
+    plain("setsubtract", &[Seq, Seq], |call| combine(call, |a, b| a.retain(|key, _| !b.contains_key(key)))),
+    plain("setunion", &[Seq], |call| combine(call, |a, b| a.extend(b))).rest(Seq),
 ];
 
-fn has(values: &[Value], wanted: &Value) -> bool {
-    values.binary_search_by(|value| value.set_order(wanted)).is_ok()
-}
+type Members = BTreeMap<Digest, Value>;
 
-fn combine(call: &Call<'_>, step: fn(&mut Vec<Value>, &[Value])) -> Result<Value, Fault> {
+/// The arguments one after the other, as sets of the type that all elements have in common.
+fn combine(call: &Call<'_>, step: fn(&mut Members, Members)) -> Result<Value, Fault> {
     let types: Vec<Type> = call.args.iter().flat_map(|value| value.as_seq().unwrap_or(&[])).map(Type::of).collect();
     let of = unify(&types).ok_or_else(|| call.fault("all elements must have the same type"))?;
-    let of = Type::Set(Box::new(of));
-    let mut made: Option<Vec<Value>> = None;
+    let mut made: Option<Members> = None;
     for value in &call.args {
-        let set = convert(value, &of).map_err(|why| call.fault(why))?;
-        let elements = set.as_seq().unwrap_or(&[]);
+        let elements = value.as_seq().unwrap_or(&[]);
         call.grow(elements.len())?;
+        let members: Result<Members, String> =
+            elements.iter().map(|element| convert(element, &of).map(|member| (member.digest(), member))).collect();
+        let members = members.map_err(|why| call.fault(why))?;
         match &mut made {
-            None => made = Some(elements.to_vec()),
-            Some(made) => step(made, elements),
+            None => made = Some(members),
+            Some(made) => step(made, members),
         }
     }
-    Ok(Value::set(made.unwrap_or_default(), call.at.clone()))
+    Ok(Value::set(made.unwrap_or_default().into_values().collect(), call.at.clone()))
 }
 
 fn setproduct(call: &Call<'_>) -> Result<Value, Fault> {

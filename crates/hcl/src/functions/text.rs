@@ -1,6 +1,7 @@
 //! Functions on strings.
 
 use portcullis_model::Fault;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Param::{Number, Text, Texts};
 use super::{Call, Function, plain};
@@ -13,13 +14,13 @@ pub(super) const TABLE: &[Function] = &[
     plain("endswith", &[Text, Text], |call| call.bool(call.text(0)?.ends_with(call.text(1)?))),
     plain("indent", &[Number, Text], indent),
     plain("join", &[Text], join).rest(Texts),
-    plain("lower", &[Text], |call| call.string(call.text(0)?.to_lowercase())),
+    plain("lower", &[Text], |call| call.string(lower(call.text(0)?))),
     plain("pathexpand", &[Text], pathexpand),
     plain("abspath", &[Text], abspath),
     plain("split", &[Text, Text], split),
     plain("startswith", &[Text, Text], |call| call.bool(call.text(0)?.starts_with(call.text(1)?))),
     plain("strcontains", &[Text, Text], |call| call.bool(call.text(0)?.contains(call.text(1)?))),
-    plain("strrev", &[Text], |call| call.string(call.text(0)?.chars().rev().collect::<String>())),
+    plain("strrev", &[Text], |call| call.string(call.text(0)?.graphemes(true).rev().collect::<String>())),
     plain("substr", &[Text, Number, Number], substr),
     plain("title", &[Text], |call| call.string(title(call.text(0)?))),
     plain("trim", &[Text, Text], trim),
@@ -32,7 +33,7 @@ pub(super) const TABLE: &[Function] = &[
         let text = call.text(0)?;
         call.string(text.strip_suffix(call.text(1)?).unwrap_or(text))
     }),
-    plain("upper", &[Text], |call| call.string(call.text(0)?.to_uppercase())),
+    plain("upper", &[Text], |call| call.string(upper(call.text(0)?))),
 ];
 
 /// Go's `filepath.Base`.
@@ -115,13 +116,13 @@ fn join(call: &Call<'_>) -> Result<Value, Fault> {
 fn split(call: &Call<'_>) -> Result<Value, Fault> {
     let (separator, text) = (call.text(0)?, call.text(1)?);
     if separator.is_empty() {
-        return call.strings(text.chars().map(|c| c.to_string()));
+        return call.strings(text.chars().map(String::from));
     }
     call.strings(text.split(separator))
 }
 
 fn substr(call: &Call<'_>) -> Result<Value, Fault> {
-    let chars: Vec<char> = call.text(0)?.chars().collect();
+    let chars: Vec<&str> = call.text(0)?.graphemes(true).collect();
     let (offset, length) = (call.whole(1)?, call.whole(2)?);
     let count = i64::try_from(chars.len()).unwrap_or(i64::MAX);
     let start = if offset < 0 { offset.saturating_add(count).max(0) } else { offset };
@@ -136,11 +137,7 @@ fn title(text: &str) -> String {
     let mut before = ' ';
     let mut made = String::with_capacity(text.len());
     for c in text.chars() {
-        if separates(before) {
-            made.extend(c.to_uppercase());
-        } else {
-            made.push(c);
-        }
+        made.push(if separates(before) { capital(c) } else { c });
         before = c;
     }
     made
@@ -149,4 +146,18 @@ fn title(text: &str) -> String {
 fn trim(call: &Call<'_>) -> Result<Value, Fault> {
     let cut: Vec<char> = call.text(1)?.chars().collect();
     call.string(call.text(0)?.trim_matches(cut.as_slice()))
+}
+
+/// One character for one, as in Go: `ß` has no capital, and a final `Σ` is like any other.
+fn lower(text: &str) -> String {
+    text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
+}
+
+fn upper(text: &str) -> String {
+    text.chars().map(capital).collect()
+}
+
+fn capital(c: char) -> char {
+    let mut made = c.to_uppercase();
+    if made.len() == 1 { made.next().unwrap_or(c) } else { c }
 }

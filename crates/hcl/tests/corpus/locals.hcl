@@ -15,3 +15,4 @@ nothing = null
 empty   = []
 yes     = true
 key     = "name"
+template = "Hi $${name}: %%{ for i in items ~}[$${i}]%%{ endfor ~}"

@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `<<`: the entries of a mapping, or of each mapping of a sequence.
+    /// `<<`: the entries of a mapping or, as in newer releases, of each mapping of a sequence.
     fn merge(&mut self, from: &Value, entries: &mut Entries) -> Result<(), Fault> {
         let maps = match from.kind() {
             Kind::Map(..) => std::slice::from_ref(from),
@@ -239,11 +239,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The whole tag; `None` without one, and for `!`, which says nothing.
+/// The whole tag.
 fn tag_name(tag: Option<&Tag>) -> Option<String> {
-    let tag = tag?;
-    let name = format!("{}{}", tag.handle, tag.suffix);
-    (name != "!").then_some(name)
+    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix))
 }
 
 fn is_merge(text: &str, tag: Option<&Tag>) -> bool {

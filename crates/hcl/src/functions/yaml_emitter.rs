@@ -167,10 +167,7 @@ impl Emitter {
         let mut last = text.chars().rev();
         match (last.next().is_some_and(is_break), last.next().is_none_or(is_break)) {
             (false, _) => self.indicator("-", false, false, false),
-            (true, true) => {
-                self.indicator("+", false, false, false);
-                self.open_ended = true;
-            }
+            (true, true) => self.indicator("+", false, false, false),
             (true, false) => {}
         }
         self.line_break();

@@ -1,10 +1,91 @@
 //! The command line: arguments in, text and exit codes out.
+//!
+//! One module per subcommand. Each has its arguments and a `run` that ends in an [`Exit`] or a fault; what is
+//! printed is made by [`crate::render`].
+
+mod output;
+mod serve;
 
 use std::process::ExitCode;
 
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use portcullis_model::{Code, Fault};
+
+use crate::environment::Environment;
 use crate::outcome::Exit;
+
+/// Plans and applies Terragrunt units, each account in its own runner.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 held, 5 cancelled, 6 runner not reached.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one account's runner
+    Serve(Box<serve::Args>),
+}
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    let environment = Environment::of_process();
+    let ended = match cli.command {
+        Command::Serve(args) => serve::run(*args, &environment),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(fault) => {
+            output::complain(&crate::render::fault::text(&fault));
+            Exit::of_fault(&fault).into()
+        }
+    }
+}
+
+/// Shows help and version as they are, and a wrong command line with its code.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let text = error.render().ansi().to_string();
+    if !error.use_stderr() {
+        return match output::print(&text) {
+            Ok(()) => Exit::Done.into(),
+            Err(_) => Exit::Failed.into(),
+        };
+    }
+    output::complain(&with_code(&text));
     Exit::Usage.into()
+}
+
+/// The error's first line with the code at its end.
+fn with_code(text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.contains("error:") => format!("{first} [{}]\n{rest}", Code::USAGE),
+        // Help that is shown because a subcommand is missing.
+        _ => text.to_owned(),
+    }
+}
+
+/// Does something on a runtime of its own.
+fn on_runtime<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::io("the runtime cannot be started", &error))?
+        .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

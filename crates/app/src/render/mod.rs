@@ -1,1 +1,7 @@
 //! Runs, plans, units and faults as text for people.
+//!
+//! Text is made with styles in it; whoever writes it takes them out where there is no terminal. What comes from
+//! elsewhere goes through [`terminal::plain`] or [`terminal::log`] first, so that it cannot steer a terminal.
+
+pub mod fault;
+pub mod terminal;

@@ -1,0 +1,101 @@
+//! Expressions that try to take more time or memory than they should. Each is a fault, soon.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::indexing_slicing)]
+
+use portcullis_hcl::{Budget, EmptyScope, File, Limits, Value, evaluate};
+use portcullis_model::{Code, Fault};
+
+fn run(expression: &str) -> Result<Value, Fault> {
+    // Smaller than the default, so that the test is fast; what grows without end passes any limit.
+    let limits = Limits { steps: 200_000, grown_bytes: 8 << 20, ..Limits::default() };
+    let file = File::parse("hostile.hcl", format!("x = {expression}\n").as_bytes(), &limits)?;
+    let attribute = file.body().attributes().next().unwrap();
+    evaluate(&attribute.value, &file, &EmptyScope, &Budget::new(&limits))
+}
+
+/// Runs in a thread with the stack of a runtime's worker.
+fn refused(expression: String) -> Fault {
+    let shown: String = expression.chars().take(80).collect();
+    let worker = std::thread::Builder::new().stack_size(2 << 20).spawn(move || run(&expression)).unwrap();
+    match worker.join().unwrap() {
+        Err(fault) => fault,
+        Ok(_) => panic!("{shown} is taken"),
+    }
+}
+
+#[test]
+fn what_multiplies_is_stopped() {
+    let thousand = "range(1000)";
+    for expression in [
+        format!("[for a in {thousand} : [for b in {thousand} : [for c in {thousand} : a]]]"),
+        format!("setproduct({thousand}, {thousand}, {thousand})"),
+        format!("join(\",\", [for a in {thousand} : join(\",\", [for b in {thousand} : \"aaaaaaaaaaaaaaaa\"])])"),
+        format!(
+            "replace(join(\"\", [for a in {thousand} : \"a\"]), \"a\", join(\"\", [for a in {thousand} : \"bbbbbbbbbb\"]))"
+        ),
+        format!(
+            "replace(join(\"\", [for a in {thousand} : \"a\"]), \"/a/\", join(\"\", [for a in {thousand} : \"bbbbbbbbbb\"]))"
+        ),
+        "indent(9000000000000, \"a\\nb\")".to_owned(),
+        format!(
+            "\"%{{ for a in {thousand} }}%{{ for b in {thousand} }}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%{{ endfor }}%{{ endfor }}\""
+        ),
+        format!("flatten([for a in {thousand} : {thousand}])"),
+        format!("formatlist(\"%9999d\", {thousand})"),
+        format!("[for a in {thousand} : strrev(join(\"\", {thousand}))]"),
+    ] {
+        assert_eq!(refused(expression.clone()).code(), Code::HCL_TOO_LARGE, "{expression}");
+    }
+}
+
+#[test]
+fn numbers_do_not_grow_without_end() {
+    for expression in [
+        "1e99999",
+        "tonumber(\"1e999999999\")",
+        "jsondecode(\"1e999999999\")",
+        "pow(10, 1000000)",
+        "1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300 * 1e300",
+        "format(\"%99999999999d\", 1)",
+        "format(\"%.99999999999f\", 1)",
+        "cidrhost(\"10.0.0.0/8\", 1e40)",
+        "cidrsubnet(\"::/0\", 129, 0)",
+        "range(1e18)",
+        "timeadd(\"2017-11-22T00:00:00Z\", \"9223372036854775807h\")",
+        "substr(\"a\", 1.5, 1)",
+    ] {
+        refused(expression.to_owned());
+    }
+}
+
+#[test]
+fn patterns_are_bounded() {
+    assert_eq!(refused("regex(\"(a{1000}){1000}\", \"a\")".to_owned()).code(), Code::HCL_EVALUATION);
+    // Catastrophic for engines that backtrack.
+    refused(format!("regex(\"^(a+)+$\", \"{}b\")", "a".repeat(5_000)));
+}
+
+#[test]
+fn nested_texts_are_bounded() {
+    let deep = 100_000;
+    for expression in [
+        format!("jsondecode(\"{}\")", "[".repeat(deep)),
+        format!("yamldecode(\"{}\")", "[".repeat(deep)),
+        format!("yamldecode(\"{}\")", "- ".repeat(deep)),
+        format!("{}1{}", "(".repeat(deep), ")".repeat(deep)),
+        format!("{}1", "-".repeat(deep)),
+        format!("{}1", "!".repeat(deep)),
+        format!("{}true", "true ? 1 : ".repeat(deep)),
+        format!("{}1{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("\"{}\"", "${\"".repeat(deep)),
+        format!("1{}", " + 1".repeat(deep)),
+        "templatestring(\"$${templatestring(t, { t = t })}\", { t = \"$${templatestring(t, { t = t })}\" })".to_owned(),
+    ] {
+        refused(expression);
+    }
+    let bomb = (1..40).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned(), |text, level| {
+        let before = level - 1;
+        format!("{text}\\na{level}: &a{level} [{}]", vec![format!("*a{before}"); 9].join(", "))
+    });
+    assert_eq!(refused(format!("yamldecode(\"{bomb}\")")).code(), Code::HCL_TOO_LARGE);
+}

@@ -37,7 +37,7 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
         (_, ActionKind::Plan) => changed(worker, run, &definition, &head, &applied).await?,
     };
     if let Selection::Units(wanted) = &run.action.selection {
-        for unit in wanted.iter().filter(|unit| !head.units().contains_key(*unit)) {
+        if let Some(unit) = wanted.iter().find(|unit| !head.units().contains_key(*unit)) {
             return Err(Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit {unit} at {}", run.commit.short()))
                 .remedy("`portcullis units list` shows the units of a revision."));
         }

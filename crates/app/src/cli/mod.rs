@@ -4,7 +4,9 @@
 //! printed is made by [`crate::render`].
 
 mod output;
+mod run;
 mod serve;
+mod trigger;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,11 @@ pub struct Cli {
 enum Command {
     /// Run one account's runner
     Serve(Box<serve::Args>),
+    /// Ask a runner for a plan or an apply
+    Trigger(Box<trigger::Args>),
+    /// Look at runs, approve and cancel them
+    #[command(subcommand)]
+    Run(run::Command),
 }
 
 /// Runs the program.
@@ -39,6 +46,8 @@ pub fn main() -> ExitCode {
     let environment = Environment::of_process();
     let ended = match cli.command {
         Command::Serve(args) => serve::run(*args, &environment),
+        Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
+        Command::Run(command) => on_runtime(run::run(command, &environment)),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -4,4 +4,5 @@
 //! elsewhere goes through [`terminal::plain`] or [`terminal::log`] first, so that it cannot steer a terminal.
 
 pub mod fault;
+pub mod run;
 pub mod terminal;

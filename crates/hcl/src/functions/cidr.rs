@@ -36,7 +36,9 @@ impl Address {
     /// Octets may have leading zeros and are decimal all the same, as in Terraform.
     fn parse(text: &str) -> Option<Address> {
         if text.contains(':') {
-            return text.parse::<Ipv6Addr>().ok().map(|address| Address { bits: 128, number: address.to_bits() });
+            // With an IPv4 address in an IPv6 one, Terraform mixes up their lengths.
+            let address = text.parse::<Ipv6Addr>().ok().filter(|address| address.to_ipv4_mapped().is_none())?;
+            return Some(Address { bits: 128, number: address.to_bits() });
         }
         let mut number: u128 = 0;
         let mut count = 0;
@@ -54,11 +56,7 @@ impl Address {
     fn text(self) -> String {
         match u32::try_from(self.number) {
             Ok(number) if self.bits == 32 => Ipv4Addr::from_bits(number).to_string(),
-            _ => {
-                let address = Ipv6Addr::from_bits(self.number);
-                // Go shows these as IPv4.
-                address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string())
-            }
+            _ => Ipv6Addr::from_bits(self.number).to_string(),
         }
     }
 }

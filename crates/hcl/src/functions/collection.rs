@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_model::Fault;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::Param::{Any, List, Map, Nullable, Number, Seq, Text, Texts};
+use super::Param::{Any, List, Map, Nullable, Number, Seq, Texts};
 use super::{Call, Depth, Function, plain, shallow};
 use crate::Value;
 use crate::eval::equal;
@@ -28,7 +28,7 @@ pub(super) const TABLE: &[Function] = &[
     shallow("index", &[Seq, Nullable], index),
     shallow("keys", &[Map], |call| call.strings(call.map(0)?.keys())),
     shallow("length", &[Any], length),
-    shallow("lookup", &[Map, Text], lookup).rest(Nullable),
+    shallow("lookup", &[Nullable, Nullable], lookup).rest(Nullable).depth(Depth::Raw),
     shallow("matchkeys", &[List, List, List], matchkeys),
     shallow("merge", &[], merge).rest(Nullable),
     shallow("one", &[Seq], one),
@@ -52,6 +52,7 @@ fn like(call: &Call<'_>, elements: Vec<Value>) -> Result<Value, Fault> {
 
 fn every(call: &Call<'_>, all: bool) -> Result<Value, Fault> {
     let mut open = false;
+    let marked = call.seq(0)?.iter().any(Value::is_sensitive);
     for element in call.seq(0)? {
         if element.is_unknown() {
             open = true;
@@ -60,10 +61,9 @@ fn every(call: &Call<'_>, all: bool) -> Result<Value, Fault> {
         // Null counts as false.
         let holds = convert(element, &Type::Bool).map_err(|_| call.bad(0, "must be a list of bools"))?.as_bool();
         if holds.unwrap_or(false) != all {
-            return Ok(Value::bool(!all, call.at.clone()).mark(element.is_sensitive()));
+            return Ok(Value::bool(!all, call.at.clone()).mark(marked));
         }
     }
-    let marked = call.arg(0)?.is_sensitive_deep();
     if open { Ok(call.open()) } else { Ok(Value::bool(all, call.at.clone()).mark(marked)) }
 }
 
@@ -81,9 +81,8 @@ fn chunklist(call: &Call<'_>) -> Result<Value, Fault> {
 fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
     let common = unify(&call.args.iter().map(Type::of).collect::<Vec<_>>());
     let common = common.ok_or_else(|| call.fault("all arguments must have the same type"))?;
-    let mut marked = false;
+    let marked = call.args.iter().any(Value::is_sensitive);
     for value in &call.args {
-        marked |= value.is_sensitive();
         if value.is_unknown() {
             return Ok(call.open());
         }
@@ -98,7 +97,9 @@ fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
 fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
     for value in &call.args {
         match value.kind() {
-            Kind::Seq(_, elements) if !elements.is_empty() => return Ok(value.clone()),
+            Kind::Seq(_, elements) if !elements.is_empty() => {
+                return Ok(value.clone().mark(call.args.iter().any(Value::is_sensitive_deep)));
+            }
             _ => {}
         }
     }
@@ -113,23 +114,30 @@ fn compact(call: &Call<'_>) -> Result<Value, Fault> {
         }
         let text = convert(element, &Type::String).map_err(|_| call.bad(0, "must be a list of strings"))?;
         if !text.is_null() && text.as_str() != Some("") {
-            made.push(text);
+            made.push(text.unmarked());
         }
     }
-    call.list(made)
+    Ok(call.list(made)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
 fn concat(call: &Call<'_>) -> Result<Value, Fault> {
     let mut made = Vec::new();
     let mut kind = SeqKind::List;
-    for value in &call.args {
-        if ordered(value) == SeqKind::Tuple {
-            kind = SeqKind::Tuple;
+    for (index, value) in call.args.iter().enumerate() {
+        match value.kind() {
+            Kind::Seq(SeqKind::Tuple, _) => kind = SeqKind::Tuple,
+            Kind::Seq(SeqKind::Set, _) => return Err(value.wrong(&call.what(index), "a list")),
+            _ => {}
         }
         made.extend(value.as_seq().unwrap_or(&[]).iter().cloned());
     }
     call.grow(made.len())?;
-    Ok(Value::seq(kind, made, call.at.clone()))
+    let made = Value::seq(kind, made, call.at.clone());
+    if kind == SeqKind::Tuple {
+        return Ok(made);
+    }
+    // Lists of several types become one list of the type that they have in common.
+    Ok(convert(&made, &Type::List(Box::new(Type::Any))).unwrap_or(made))
 }
 
 fn contains(call: &Call<'_>) -> Result<Value, Fault> {
@@ -154,11 +162,14 @@ fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let mut seen = std::collections::BTreeSet::new();
     let made = elements.iter().filter(|element| seen.insert(element.digest())).cloned().collect();
-    call.list(made)
+    Ok(call.list(made)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
 /// The index wraps round at the end; a negative one does not count from there.
 fn element(call: &Call<'_>) -> Result<Value, Fault> {
+    if matches!(call.arg(0)?.kind(), Kind::Seq(SeqKind::Set, _)) {
+        return Err(call.bad(0, "must be a list, not a set"));
+    }
     let elements = call.seq(0)?;
     let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
     if count == 0 {
@@ -170,25 +181,27 @@ fn element(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn flatten(call: &Call<'_>) -> Result<Value, Fault> {
     let mut made = Vec::new();
-    match flatten_into(call.seq(0)?, false, &mut made, call)? {
-        true => call.tuple(made),
+    let mut marked = false;
+    match flatten_into(call.seq(0)?, &mut marked, &mut made, call)? {
+        true => Ok(call.tuple(made)?.mark(marked)),
         false => Ok(call.open()),
     }
 }
 
-fn flatten_into(elements: &[Value], marked: bool, made: &mut Vec<Value>, call: &Call<'_>) -> Result<bool, Fault> {
+/// `marked`: whether a list in the list is sensitive. False: something is unknown.
+fn flatten_into(elements: &[Value], marked: &mut bool, made: &mut Vec<Value>, call: &Call<'_>) -> Result<bool, Fault> {
     let _level = call.budget.enter()?;
     for element in elements {
         call.budget.spend(1)?;
-        let marked = marked || element.is_sensitive();
         match element.kind() {
             Kind::Unknown(_) => return Ok(false),
             Kind::Seq(_, inner) => {
+                *marked |= element.is_sensitive();
                 if !flatten_into(inner, marked, made, call)? {
                     return Ok(false);
                 }
             }
-            _ => made.push(element.clone().mark(marked)),
+            _ => made.push(element.clone()),
         }
     }
     Ok(true)
@@ -198,7 +211,10 @@ fn index(call: &Call<'_>) -> Result<Value, Fault> {
     let wanted = call.arg(1)?;
     for (index, element) in call.seq(0)?.iter().enumerate() {
         match equal(element, wanted) {
-            Some(true) => return call.decimal(index as u64),
+            Some(true) => {
+                let marked = call.args.iter().any(Value::is_sensitive_deep);
+                return Ok(call.decimal(index as u64)?.mark(marked));
+            }
             Some(false) => {}
             None => return Ok(call.open()),
         }
@@ -218,22 +234,29 @@ fn length(call: &Call<'_>) -> Result<Value, Fault> {
     call.decimal(count as u64)
 }
 
+/// The default does not matter, and may be unknown, when the key is there.
 fn lookup(call: &Call<'_>) -> Result<Value, Fault> {
     if call.args.len() > 3 {
         return Err(call.fault("takes 2 or 3 arguments"));
     }
-    let of = call.arg(0)?;
-    match (call.map(0)?.get(call.text(1)?), call.args.get(2)) {
-        (Some(found), _) => Ok(found.clone()),
-        (None, None) => Err(call.fault("the map has no such key")),
+    let (of, key) = (call.arg(0)?, call.arg(1)?);
+    if of.is_unknown() || key.is_unknown() {
+        return Ok(call.open());
+    }
+    let marked = of.is_sensitive() || key.is_sensitive();
+    let key = key.text_form().ok_or_else(|| key.wrong(&call.what(1), "a string"))?;
+    let found = match (call.map(0)?.get(&key), call.args.get(2)) {
+        (Some(found), _) => found.clone(),
+        (None, None) => return Err(call.fault(format!("the map has no key `{key}`"))),
         // The elements of a map have one type, and so has the default.
         (None, Some(default)) => match Type::of(of) {
             Type::Map(element) if *element != Type::Any => {
-                convert(default, &element).map_err(|why| call.bad(2, format!("does not fit the map: {why}")))
+                convert(default, &element).map_err(|why| call.bad(2, format!("does not fit the map: {why}")))?
             }
-            _ => Ok(default.clone()),
+            _ => default.clone(),
         },
-    }
+    };
+    Ok(found.mark(marked))
 }
 
 fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
@@ -241,9 +264,15 @@ fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
     if values.len() != keys.len() {
         return Err(call.fault("values and keys must be equally many"));
     }
+    // Keys are compared as the type that all of them have in common.
+    let of = unify(&keys.iter().chain(wanted).map(Type::of).collect::<Vec<_>>());
+    let of = of.ok_or_else(|| call.fault("all keys must have the same type"))?;
+    let as_common = |key: &Value| convert(key, &of).map_err(|why| call.fault(why));
+    let wanted: Vec<Value> = wanted.iter().map(as_common).collect::<Result<_, _>>()?;
     let mut made = Vec::new();
     for (value, key) in values.iter().zip(keys) {
-        for want in wanted {
+        let key = &as_common(key)?;
+        for want in &wanted {
             call.budget.spend(1)?;
             match equal(key, want) {
                 Some(true) => {
@@ -255,7 +284,7 @@ fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
             }
         }
     }
-    call.list(made)
+    Ok(call.list(made)?.mark(call.args.iter().any(Value::is_sensitive_deep)))
 }
 
 fn merge(call: &Call<'_>) -> Result<Value, Fault> {

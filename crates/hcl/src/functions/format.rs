@@ -38,6 +38,8 @@ fn formatlist(call: &Call<'_>) -> Result<Value, Fault> {
         }
     }
     let mut made = Vec::new();
+    // As in Terraform the mark of one is that of all.
+    let marked = call.args.iter().any(Value::is_sensitive_deep);
     for row in 0..count.unwrap_or(1) {
         let args: Vec<&Value> = call
             .from(1)
@@ -45,14 +47,13 @@ fn formatlist(call: &Call<'_>) -> Result<Value, Fault> {
             .map(|value| value.as_seq().and_then(|elements| elements.get(row)).unwrap_or(value))
             .collect();
         if args.iter().all(|value| value.is_known_deep()) {
-            let marked = args.iter().any(|value| value.is_sensitive_deep());
-            made.push(call.string(formatted(call, call.text(0)?, &args)?)?.mark(marked));
+            made.push(call.string(formatted(call, call.text(0)?, &args)?)?);
         } else {
             let parts: Vec<Value> = call.from(0).iter().take(1).cloned().chain(args.into_iter().cloned()).collect();
             made.push(Value::derived(call.name, &parts, call.at.clone()));
         }
     }
-    call.list(made)
+    Ok(call.list(made)?.mark(marked))
 }
 
 /// What is written between `%` and the letter.
@@ -223,6 +224,9 @@ fn integer(verb: &Verb, number: &BigInt) -> String {
         digits = digits.to_uppercase();
     }
     if let Some(precision) = verb.precision {
+        if precision == 0 && digits == "0" {
+            return String::new();
+        }
         digits = format!("{}{digits}", "0".repeat(precision.saturating_sub(digits.len())));
         // A precision takes the place of padding with zeros.
         let verb = Verb { zero: false, ..*verb };

@@ -28,7 +28,7 @@ use portcullis_model::{Code, Fault};
 
 use crate::types::{self, Type};
 use crate::value::Entries;
-use crate::{Budget, Origin, Value, number};
+use crate::{Budget, Kind, Origin, Value, number};
 
 /// What a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +129,9 @@ impl Function {
         if self.depth == Depth::Raw {
             return (self.body)(&Call { name: self.name, args, at, budget });
         }
+        if self.depth == Depth::Deep {
+            args.iter().try_for_each(|value| weigh(value, budget))?;
+        }
         let open = |value: &Value| match self.depth {
             Depth::Deep => !value.is_known_deep(),
             _ => value.is_unknown(),
@@ -175,9 +178,7 @@ impl Function {
             Param::Text => to(Type::String, "a string"),
             Param::Number => to(Type::Number, "a number"),
             Param::Texts if value.as_seq().is_some() => match value.kind() {
-                crate::Kind::Seq(crate::value::SeqKind::Set, _) => {
-                    to(Type::Set(Box::new(Type::String)), "a list of strings")
-                }
+                Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Box::new(Type::String)), "a list of strings"),
                 _ => to(Type::List(Box::new(Type::String)), "a list of strings"),
             },
             Param::List if value.as_seq().is_some() => to(Type::List(Box::new(Type::Any)), "a list of one type"),
@@ -186,6 +187,22 @@ impl Function {
             Param::Seq | Param::List | Param::Texts => Err(wrong("a list")),
             Param::Map => Err(wrong("a map")),
         }
+    }
+}
+
+/// Spends a step for each value in a value. What is shared counts each time: a few lines can make a value
+/// that holds another twice, that again another twice, and so on, and no walk through it would end.
+fn weigh(value: &Value, budget: &Budget) -> Result<(), Fault> {
+    match value.kind() {
+        Kind::Seq(_, elements) => {
+            budget.spend(elements.len() as u64)?;
+            elements.iter().try_for_each(|element| weigh(element, budget))
+        }
+        Kind::Map(_, entries) => {
+            budget.spend(entries.len() as u64)?;
+            entries.values().try_for_each(|entry| weigh(entry, budget))
+        }
+        _ => Ok(()),
     }
 }
 

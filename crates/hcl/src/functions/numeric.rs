@@ -4,7 +4,7 @@ use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, RoundingMode};
 use portcullis_model::Fault;
 
-use super::Param::{Number, Seq, Text};
+use super::Param::{Any, Number, Seq};
 use super::{Call, Function, plain};
 use crate::types::{Type, convert};
 use crate::{Value, number};
@@ -18,7 +18,7 @@ pub(super) const TABLE: &[Function] = &[
     }),
     plain("max", &[Number], |call| extreme(call, |a, b| a > b)).rest(Number),
     plain("min", &[Number], |call| extreme(call, |a, b| a < b)).rest(Number),
-    plain("parseint", &[Text, Number], parseint),
+    plain("parseint", &[Any, Number], parseint),
     plain("pow", &[Number, Number], |call| {
         call.float(number::to_f64(call.number(0)?).powf(number::to_f64(call.number(1)?)))
     }),

@@ -1,7 +1,8 @@
 //! Regular expressions, and `replace`.
 //!
 //! Go's RE2 and Rust's `regex` agree in all but details. The details are translated: `\d`, `\w`, `\s` and
-//! `\b` are ASCII in Go, and inside a class `[`, `&` and `~` are plain characters there.
+//! `\b` are ASCII in Go, inside a class `[`, `&` and `~` are plain characters there, and so is a brace that
+//! counts nothing.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -105,7 +106,7 @@ fn replace(call: &Call<'_>) -> Result<Value, Fault> {
 
 /// From Go's syntax to Rust's.
 fn translate(pattern: &str) -> Cow<'_, str> {
-    if !pattern.contains(['\\', '[']) {
+    if !pattern.contains(['\\', '[', '{', '}']) {
         return Cow::Borrowed(pattern);
     }
     let mut made = String::with_capacity(pattern.len() + 16);
@@ -147,10 +148,27 @@ fn translate(pattern: &str) -> Cow<'_, str> {
                 class = false;
                 made.push(']');
             }
+            '-' if class && first => made.push_str("\\-"),
+            '{' if !class => match repetition(rest.clone()) {
+                Some(length) => {
+                    made.push('{');
+                    made.extend(rest.by_ref().take(length));
+                }
+                None => made.push_str("\\{"),
+            },
+            '}' if !class => made.push_str("\\}"),
             c => made.push(c),
         }
     }
     Cow::Owned(made)
+}
+
+/// How many characters belong to a repetition after its `{`: `2}`, `2,}` or `2,3}`.
+fn repetition(rest: std::iter::Peekable<std::str::Chars<'_>>) -> Option<usize> {
+    let inner: String = rest.take(10).take_while(|c| *c != '}').collect();
+    let (least, most) = inner.split_once(',').unwrap_or((&inner, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (inner.len() < 10 && !least.is_empty() && digits(least) && digits(most)).then(|| inner.len() + 1)
 }
 
 fn escape(c: char, class: bool) -> Cow<'static, str> {
@@ -166,6 +184,9 @@ fn escape(c: char, class: bool) -> Cow<'static, str> {
         ('S', _) => "[^\\t\\n\\x0c\\r ]",
         ('b', false) => "(?-u:\\b)",
         ('B', false) => "(?-u:\\B)",
+        // Of these the crate makes word boundaries.
+        ('<', _) => "<",
+        ('>', _) => ">",
         (c, _) => return Cow::Owned(format!("\\{c}")),
     })
 }
@@ -197,6 +218,9 @@ mod tests {
             (r"a&&[&&b]", r"a&&[\&\&b]"),
             (r"\Qa.b\E.", r"a\.b."),
             (r"\$\{", r"\$\{"),
+            (r"{a}b{2}c{,2}d{1,}", r"\{a\}b{2}c\{,2\}d{1,}"),
+            (r"[-a]", r"[\-a]"),
+            (r"\<a\>", r"<a>"),
         ] {
             assert_eq!(translate(go), rust);
             Regex::new(&translate(go)).unwrap();

@@ -44,7 +44,9 @@ fn setproduct(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for value in &call.args {
-        let elements = value.as_seq().unwrap_or(&[]);
+        let of = Type::List(Box::new(Type::Any));
+        let list = convert(value, &of).map_err(|why| call.fault(why))?;
+        let elements = list.as_seq().unwrap_or(&[]);
         call.grow(rows.len().saturating_mul(elements.len()))?;
         rows = rows
             .iter()

@@ -102,6 +102,9 @@ fn indent(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn join(call: &Call<'_>) -> Result<Value, Fault> {
     let separator = call.text(0)?;
+    if call.args.len() < 2 {
+        return Err(call.fault("takes at least 2 arguments"));
+    }
     let mut parts = Vec::new();
     for (index, list) in call.from(1).iter().enumerate() {
         for element in list.as_seq().unwrap_or(&[]) {

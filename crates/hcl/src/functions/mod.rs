@@ -319,3 +319,96 @@ impl Call<'_> {
 pub(crate) fn call(name: &str, args: &[Value], at: &Origin, budget: &Budget) -> Option<Result<Value, Fault>> {
     find(name).map(|function| function.call(args.to_vec(), at, budget))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn run(name: &str, args: &[Value]) -> Result<Value, Fault> {
+        call(name, args, &Origin::built_in(), &Budget::new(&Limits::default())).unwrap()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::string(text, Origin::built_in())
+    }
+
+    fn unknown() -> Value {
+        Value::unknown("dependency.vpc.outputs.id", Origin::built_in())
+    }
+
+    fn list(elements: &[Value]) -> Value {
+        Value::tuple(elements.to_vec(), Origin::built_in())
+    }
+
+    fn map(entries: &[(&str, Value)]) -> Value {
+        let entries = entries.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+        Value::object(entries, Origin::built_in())
+    }
+
+    #[test]
+    fn what_does_not_depend_on_an_unknown_is_known() {
+        let open = list(&[text("a"), unknown()]);
+        let entries = map(&[("a", text("x")), ("b", unknown())]);
+        let shown = |name: &str, args: &[Value]| format!("{:?}", run(name, args).unwrap());
+        let gap = "(unknown: dependency.vpc.outputs.id)";
+        assert_eq!(shown("length", std::slice::from_ref(&open)), "2");
+        assert_eq!(shown("keys", std::slice::from_ref(&entries)), r#"["a", "b"]"#);
+        assert_eq!(shown("values", std::slice::from_ref(&entries)), format!(r#"["x", {gap}]"#));
+        assert_eq!(shown("lookup", &[entries.clone(), text("a"), unknown()]), r#""x""#);
+        assert_eq!(shown("lookup", &[entries.clone(), text("b")]), gap);
+        assert_eq!(shown("coalesce", &[text("a"), unknown()]), r#""a""#);
+        assert_eq!(shown("coalesce", &[text(""), unknown()]), gap);
+        assert_eq!(shown("concat", &[open.clone(), list(&[text("c")])]), format!(r#"["a", {gap}, "c"]"#));
+        assert_eq!(shown("merge", &[entries, map(&[("b", text("y"))])]), r#"{"a": "x", "b": "y"}"#);
+        assert_eq!(shown("contains", &[open.clone(), text("a")]), "true");
+        assert_eq!(shown("element", &[open.clone(), text("0")]), r#""a""#);
+        for (name, args) in [
+            ("join", vec![text(","), open.clone()]),
+            ("jsonencode", vec![open.clone()]),
+            ("format", vec![text("%s"), unknown()]),
+            ("contains", vec![open, text("z")]),
+            ("sha256", vec![unknown()]),
+            ("timestamp", vec![]),
+        ] {
+            assert!(run(name, &args).unwrap().is_unknown(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_result_of_something_sensitive_is_sensitive() {
+        let result = run("join", &[text(","), list(&[unknown(), text("a").mark(true)])]).unwrap();
+        assert!(result.is_unknown() && result.is_sensitive());
+    }
+
+    #[test]
+    fn a_fault_names_function_and_argument() {
+        let fault = run("split", &[text(","), list(&[])]).unwrap_err();
+        assert_eq!(
+            (fault.code(), fault.message()),
+            (Code::HCL_TYPE, "argument 2 of `split` must be a string, not a tuple")
+        );
+        assert_eq!(run("upper", &[]).unwrap_err().message(), "`upper` takes 1 argument, not 0");
+        assert!(call("no_such", &[], &Origin::built_in(), &Budget::new(&Limits::default())).is_none());
+    }
+
+    #[test]
+    fn what_grows_without_end_is_refused() {
+        let doubled = |value: Value| list(&[value.clone(), value]);
+        let shared = (0..60).fold(text("x"), |value, _| doubled(value));
+        let aliases: String = (1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1)).collect();
+        let nested = "[".repeat(100_000);
+        for (name, args) in [
+            ("jsonencode", vec![shared]),
+            ("yamldecode", vec![text(&format!("a0: &a0 x\n{aliases}"))]),
+            ("yamldecode", vec![text(&nested)]),
+            ("jsondecode", vec![text(&nested)]),
+            ("indent", vec![text("100000000"), text(&"\n".repeat(1000))]),
+            ("format", vec![text("%99999999s"), text("x")]),
+            ("regex", vec![text("((a{1000}){1000}){1000}"), text("a")]),
+            ("setproduct", vec![list(&vec![text("x"); 3000]); 3]),
+        ] {
+            assert!(run(name, &args).is_err(), "{name}");
+        }
+    }
+}

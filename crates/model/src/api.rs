@@ -227,3 +227,27 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_task_survives_the_wire() {
+        let digest = Digest::of(b"x");
+        let view = TaskView {
+            id: "01890000-0000-7000-8000-000000000000".parse().unwrap(),
+            unit: UnitPath::parse("dev/vpc").unwrap(),
+            after: Vec::new(),
+            why: "is new".into(),
+            state: TaskState::Held { plan: digest, why: "nobody reviewed it".into() },
+            input_digest: None,
+            plan: Some(digest),
+            summary: None,
+            started_at: None,
+            ended_at: None,
+        };
+        let json = serde_json::to_string(&view).unwrap();
+        assert_eq!(serde_json::from_str::<TaskView>(&json).unwrap(), view, "{json}");
+    }
+}

@@ -43,9 +43,12 @@ pub enum TaskState {
     /// The change is not the reviewed one; an approver must name this plan.
     Held {
         /// The plan that waits.
+        // The views flatten a state into an object that has a `plan` and a `why` of its own.
+        #[serde(rename = "held_plan")]
         #[schema(value_type = String)]
         plan: Digest,
         /// Why it is held, for people.
+        #[serde(rename = "held_because")]
         why: String,
     },
     /// Done.

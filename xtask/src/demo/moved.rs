@@ -38,7 +38,7 @@ pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
         .tasks()
         .iter()
         .filter(|task| task["state"] == "held")
-        .inspect(|task| println!("   held: {}", task["why"].as_str().unwrap_or_default()))
+        .inspect(|task| println!("   held: {}", task["held_because"].as_str().unwrap_or_default()))
         .filter_map(|task| task["plan"].as_str().map(str::to_owned))
         .collect();
     if held.is_empty() {

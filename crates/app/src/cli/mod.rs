@@ -3,6 +3,7 @@
 //! One module per subcommand. Each has its arguments and a `run` that ends in an [`Exit`] or a fault; what is
 //! printed is made by [`crate::render`].
 
+mod doctor;
 mod output;
 mod run;
 mod serve;
@@ -29,6 +30,8 @@ pub struct Cli {
 enum Command {
     /// Run one account's runner
     Serve(Box<serve::Args>),
+    /// Show each layer of the sandbox, and whether this host gives it
+    Doctor(doctor::Args),
     /// Ask a runner for a plan or an apply
     Trigger(Box<trigger::Args>),
     /// Look at runs, approve and cancel them
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::of_process();
     let ended = match cli.command {
         Command::Serve(args) => serve::run(*args, &environment),
+        Command::Doctor(args) => doctor::run(args),
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
     };

@@ -110,7 +110,8 @@ async fn executor(options: &ServeOptions, data: &Path) -> Result<LocalExecutor, 
     })
 }
 
-fn agent_beside() -> Option<PathBuf> {
+/// The agent that was installed with this program.
+pub(crate) fn agent_beside() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let places = [own.parent()?.join("portcullis-agent"), own.parent()?.parent()?.join("portcullis-agent")];
     places.into_iter().find(|path| path.is_file())

@@ -22,7 +22,7 @@ use crate::state::{Answer, States, text};
 use crate::{Call, StatePort};
 
 /// The only host that the door answers for.
-pub const HOST: &str = "state.portcullis";
+pub const HOST: &str = portcullis_model::state::STATE_HOST;
 
 /// Connections of one task at a time. More wait in the socket's queue; the tools use one or two.
 const CONNECTIONS_MAX: usize = 8;

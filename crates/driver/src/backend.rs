@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Body, Structure};
 use portcullis_estate::Resolved;
+use portcullis_model::state::STATE_HOST;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::layout::Layout;
 use crate::module_files;
-
-/// The host name at which a sandbox reaches the runner's own state store.
-pub const STATE_HOST: &str = "state.portcullis";
 
 /// Refuses a unit whose state would be lost with its sandbox, or that needs what the sandbox does not have.
 ///

@@ -24,13 +24,10 @@ use hcl_edit::structure::Body;
 pub use layout::{Layout, LayoutFile};
 use portcullis_model::Digest;
 use portcullis_model::agent::TaskSpec;
+pub use portcullis_model::agent::{DOOR_SOCKET, WORK};
 
-/// The private folder inside a sandbox.
-pub const WORK: &str = "/work";
 /// The repository inside a sandbox.
 pub const REPOSITORY: &str = "/repo";
-/// The door's Unix socket inside a sandbox.
-pub const DOOR_SOCKET: &str = "/run/portcullis/door.sock";
 /// The TCP port on 127.0.0.1 inside a sandbox that leads to the door.
 pub const DOOR_PORT: u16 = 3128;
 

@@ -4,13 +4,9 @@ use std::path::PathBuf;
 
 use portcullis_model::TaskId;
 use portcullis_model::agent::TaskSpec;
+pub use portcullis_model::agent::{DOOR_SOCKET, WORK};
 
 use crate::workdir::Workdir;
-
-/// Path inside a sandbox of the one writable folder.
-pub const WORK: &str = "/work";
-/// Path inside a sandbox of the door's Unix socket.
-pub const DOOR_SOCKET: &str = "/run/portcullis/door.sock";
 
 /// One sandbox to start.
 #[derive(Debug)]

@@ -10,6 +10,10 @@ use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+/// Path inside a sandbox of its one writable folder.
+pub const WORK: &str = "/work";
+/// Path inside a sandbox of the door's Unix socket.
+pub const DOOR_SOCKET: &str = "/run/portcullis/door.sock";
 /// Largest frame, in bytes (payload).
 pub const FRAME_MAX_BYTES: usize = 1 << 20;
 /// Largest task spec, in bytes.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Code, Fault};
 
+/// The host name at which a sandbox reaches the runner's own state store.
+pub const STATE_HOST: &str = "state.portcullis";
 /// Largest state, in bytes.
 pub const STATE_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Largest lock info, in bytes.

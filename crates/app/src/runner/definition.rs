@@ -2,10 +2,11 @@
 //! that head has another one without a fault. The last good one stays in force otherwise, and the fault is
 //! shown by `/v1/readyz`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_estate::{AccountFacts, Entry, GitSource, Source, ToolFacts};
+use portcullis_estate::{AccountFacts, Entry, Estate, GitSource, Source, ToolFacts};
 use portcullis_fleet::{Account, Fleet};
 use portcullis_mirror::Mirror;
 use portcullis_model::record::ApplyRule;
@@ -21,6 +22,12 @@ use crate::options::ServeOptions;
 
 /// Between two looks at the protected branch without a request.
 const POLL: Duration = Duration::from_secs(30);
+
+/// Evaluated estates that are kept: a run's base and head, and those of a few runs at the same time.
+const ESTATES_KEPT: usize = 6;
+
+/// What an estate depends on: the commit, and the definition that it was evaluated with.
+type EstateKey = (CommitId, CommitId);
 
 /// A definition without a fault.
 #[derive(Debug)]
@@ -58,6 +65,7 @@ pub struct Definitions {
     in_force: watch::Sender<Option<Arc<Definition>>>,
     rules: watch::Sender<Option<Arc<Rules>>>,
     trouble: Mutex<Option<Fault>>,
+    estates: Mutex<VecDeque<(EstateKey, Arc<Estate>)>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -73,6 +81,7 @@ impl Definitions {
             in_force: watch::channel(None).0,
             rules: watch::channel(None).0,
             trouble: Mutex::new(None),
+            estates: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::new(()),
         }
     }
@@ -188,29 +197,35 @@ impl Definitions {
     ///
     /// # Errors
     /// Those of git objects and limits.
-    pub async fn estate_in_force(
-        &self,
-        definition: &Definition,
-    ) -> Result<(CommitId, Arc<portcullis_estate::Estate>), Fault> {
+    pub async fn estate_in_force(&self, definition: &Definition) -> Result<(CommitId, Arc<Estate>), Fault> {
         let estate = self.estate(definition, &definition.commit).await?;
         Ok((definition.commit.clone(), estate))
     }
 
-    /// The estate at a commit.
+    /// The estate at a commit, evaluated once.
     ///
     /// # Errors
     /// Those of git objects and limits.
-    pub async fn estate(
-        &self,
-        definition: &Definition,
-        commit: &CommitId,
-    ) -> Result<Arc<portcullis_estate::Estate>, Fault> {
+    pub async fn estate(&self, definition: &Definition, commit: &CommitId) -> Result<Arc<Estate>, Fault> {
+        let key = (commit.clone(), definition.commit.clone());
+        if let Some((_, estate)) = self.kept().iter().find(|(kept, _)| *kept == key) {
+            return Ok(estate.clone());
+        }
         let settings = definition.estate_settings();
         let (git_dir, commit) = (self.mirror.git_dir().to_path_buf(), commit.clone());
         let loaded = tokio::task::spawn_blocking(move || {
             let source = Arc::new(GitSource::open(&git_dir, &commit)?);
-            portcullis_estate::Estate::load(source, &settings)
+            Estate::load(source, &settings)
         });
-        loaded.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))?.map(Arc::new)
+        let loaded = loaded.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))?;
+        let estate = Arc::new(loaded?);
+        let mut kept = self.kept();
+        kept.push_front((key, estate.clone()));
+        kept.truncate(ESTATES_KEPT);
+        Ok(estate)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, VecDeque<(EstateKey, Arc<Estate>)>> {
+        self.estates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

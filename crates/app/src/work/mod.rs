@@ -16,9 +16,8 @@ pub mod perform;
 pub mod prepare;
 pub mod sandbox;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use portcullis_engine::{BoxFuture, JobDone, JobRequest, Prepared, Stop, Work};
 use portcullis_estate::Estate;
@@ -32,9 +31,6 @@ use portcullis_store::Store;
 use crate::runner::definition::{Definition, Definitions, not_ready};
 use checkout::Checkouts;
 
-/// Evaluated estates that are kept: a run's base and head, and those of a few runs at the same time.
-const ESTATES_KEPT: usize = 6;
-
 /// Does the engine's work.
 pub struct Worker {
     pub(crate) store: Store,
@@ -43,11 +39,7 @@ pub struct Worker {
     definitions: Arc<Definitions>,
     pub(crate) checkouts: Checkouts,
     pub(crate) doors: PathBuf,
-    estates: Mutex<VecDeque<(EstateKey, Arc<Estate>)>>,
 }
-
-/// What an estate depends on: the commit, and the definition that it was evaluated with.
-type EstateKey = (CommitId, CommitId);
 
 impl Worker {
     /// Of its parts.
@@ -64,7 +56,7 @@ impl Worker {
         let doors = data.join("doors");
         std::fs::create_dir_all(&doors).map_err(|error| Fault::io(doors.display(), &error))?;
         let checkouts = Checkouts::open(data.join("checkouts"))?;
-        Ok(Worker { store, mirror, executor, definitions, checkouts, doors, estates: Mutex::default() })
+        Ok(Worker { store, mirror, executor, definitions, checkouts, doors })
     }
 
     /// The definition in force, if it is one that this runner can work by.
@@ -77,21 +69,9 @@ impl Worker {
         Ok(definition)
     }
 
-    /// The estate at a commit, evaluated once.
+    /// The estate at a commit.
     pub(crate) async fn estate(&self, definition: &Definition, commit: &CommitId) -> Result<Arc<Estate>, Fault> {
-        let key = (commit.clone(), definition.commit.clone());
-        if let Some((_, estate)) = self.kept().iter().find(|(kept, _)| *kept == key) {
-            return Ok(estate.clone());
-        }
-        let estate = self.definitions.estate(definition, commit).await?;
-        let mut kept = self.kept();
-        kept.push_front((key, estate.clone()));
-        kept.truncate(ESTATES_KEPT);
-        Ok(estate)
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<(EstateKey, Arc<Estate>)>> {
-        self.estates.lock().unwrap_or_else(PoisonError::into_inner)
+        self.definitions.estate(definition, commit).await
     }
 }
 

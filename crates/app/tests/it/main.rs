@@ -1,0 +1,4 @@
+//! The runner from outside: documents that must stay true, and the gate through the real router.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod error_pages;

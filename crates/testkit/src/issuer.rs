@@ -121,7 +121,8 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     discoveries: u64,
     key_fetches: u64,
-    answer: Answer,
+    pub(crate) job_tokens: u64,
+    pub(crate) answer: Answer,
 }
 
 /// How the issuer answers when it is asked for its discovery document or its keys.
@@ -142,6 +143,8 @@ pub enum Answer {
     Keys(Value),
     /// Never.
     Hang,
+    /// With 503 this many times, then as it should. For job tokens.
+    Busy(u32),
 }
 
 /// An OIDC issuer on loopback that signs whatever it is asked to. Runs in a thread of its own, so it serves
@@ -170,6 +173,7 @@ impl FakeIssuer {
             keys: Keys::generate(1),
             discoveries: 0,
             key_fetches: 0,
+            job_tokens: 0,
             answer: Answer::Good,
         }));
         let (stop, stopped) = oneshot::channel();
@@ -243,7 +247,7 @@ impl Drop for FakeIssuer {
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -269,7 +273,7 @@ pub(crate) fn complete(url: &str, claims: Value) -> Value {
     Value::Object(all)
 }
 
-fn mint(shared: &Shared, algorithm: Algorithm, claims: Value) -> String {
+pub(crate) fn mint(shared: &Shared, algorithm: Algorithm, claims: Value) -> String {
     let header = json!({"typ": "JWT", "alg": algorithm.as_str(), "kid": shared.keys.kid(algorithm)});
     let input = signing_input(&header, &complete(&shared.url, claims));
     let signature = shared.keys.sign(algorithm, input.as_bytes());
@@ -281,6 +285,7 @@ fn router(shared: Arc<Mutex<Shared>>) -> Router {
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/jwks", get(keys))
         .route("/mint", post(mint_route))
+        .route("/actions/token", get(crate::actions::token))
         .route("/rotate", post(rotate_route))
         .with_state(shared)
 }
@@ -293,7 +298,7 @@ async fn discovery(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
     };
     match answer {
         Answer::Huge(bytes) => padded(&discovery_document(&url), bytes),
-        Answer::Good | Answer::Keys(_) => Json(discovery_document(&url)).into_response(),
+        Answer::Good | Answer::Busy(_) | Answer::Keys(_) => Json(discovery_document(&url)).into_response(),
         Answer::Discovery(document) => Json(document).into_response(),
         other => bad_answer(other).await,
     }
@@ -307,7 +312,7 @@ async fn keys(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
     };
     match answer {
         Answer::Huge(bytes) => padded(&keys, bytes),
-        Answer::Good | Answer::Discovery(_) => Json(keys).into_response(),
+        Answer::Good | Answer::Busy(_) | Answer::Discovery(_) => Json(keys).into_response(),
         Answer::Keys(document) => Json(document).into_response(),
         other => bad_answer(other).await,
     }
@@ -317,11 +322,11 @@ fn discovery_document(url: &str) -> Value {
     json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})
 }
 
-fn padded(document: &Value, bytes: usize) -> Response {
+pub(crate) fn padded(document: &Value, bytes: usize) -> Response {
     format!("{document}{}", " ".repeat(bytes)).into_response()
 }
 
-async fn bad_answer(answer: Answer) -> Response {
+pub(crate) async fn bad_answer(answer: Answer) -> Response {
     match answer {
         Answer::Status(status) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()

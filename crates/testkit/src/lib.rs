@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`issuer`] | [`FakeIssuer`]: discovery, keys, tokens; also as the program `fake-issuer` |
+//! | [`actions`] | GitHub's request URL, at the same issuer: a job asks for its token there |
 //! | [`hostile`] | tokens that must be refused, each with the code that it must be refused with |
 //! | [`repo`] | [`TestRepo`]: a work tree and a bare remote, with real git |
 //! | [`server`] | [`GitServer`]: git over HTTP with a password |
@@ -12,6 +13,7 @@
 //!
 //! Must never be a dependency of the product: it signs whatever it is asked to.
 
+pub mod actions;
 pub mod hostile;
 pub mod issuer;
 pub mod process;

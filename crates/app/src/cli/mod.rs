@@ -7,6 +7,7 @@ mod doctor;
 mod output;
 mod run;
 mod serve;
+mod target;
 mod trigger;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use portcullis_model::run::TaskState;
 use portcullis_model::{Code, Fault, RunId, UnitPath};
 
 use super::output;
-use super::trigger::Target;
+use super::target::Target;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
@@ -60,7 +60,8 @@ pub enum Command {
 pub async fn run(command: Command, environment: &Environment) -> Result<Exit, Fault> {
     let (view, json) = match command {
         Command::List { target, limit } => {
-            let (client, token) = target.open(environment)?;
+            let (client, tokens) = target.open(environment)?;
+            let token = tokens.token().await?;
             let page = client.runs(&token, limit).await?;
             if target.json {
                 output::print_json(&page)?;
@@ -73,15 +74,18 @@ pub async fn run(command: Command, environment: &Environment) -> Result<Exit, Fa
         }
         Command::Logs { run, unit, target } => return logs(run, unit.as_ref(), &target, environment).await,
         Command::Show { run, target } => {
-            let (client, token) = target.open(environment)?;
+            let (client, tokens) = target.open(environment)?;
+            let token = tokens.token().await?;
             (client.run(&token, run).await?, target.json)
         }
         Command::Approve { run, plans, target } => {
-            let (client, token) = target.open(environment)?;
+            let (client, tokens) = target.open(environment)?;
+            let token = tokens.token().await?;
             (client.approve(&token, run, plans).await?, target.json)
         }
         Command::Cancel { run, target } => {
-            let (client, token) = target.open(environment)?;
+            let (client, tokens) = target.open(environment)?;
+            let token = tokens.token().await?;
             (client.cancel(&token, run).await?, target.json)
         }
     };
@@ -94,7 +98,8 @@ pub async fn run(command: Command, environment: &Environment) -> Result<Exit, Fa
 }
 
 async fn logs(run: RunId, unit: Option<&UnitPath>, target: &Target, environment: &Environment) -> Result<Exit, Fault> {
-    let (client, token) = target.open(environment)?;
+    let (client, tokens) = target.open(environment)?;
+    let token = tokens.token().await?;
     let view = client.run(&token, run).await?;
     let mut filter = render::terminal::LogFilter::default();
     let mut found = false;

@@ -1,7 +1,6 @@
 //! `portcullis trigger`: asks a runner for a plan or an apply, and follows it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_model::Fault;
@@ -9,34 +8,14 @@ use portcullis_model::api::{RunView, TriggerRequest};
 use portcullis_model::run::RunState;
 
 use super::output;
-use crate::client::{Client, token};
+use super::target::Target;
+use crate::client::Client;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
 
 /// Between two looks at a run that is followed.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// Where a runner is and who asks.
-#[derive(Debug, clap::Args)]
-pub struct Target {
-    /// The runner's base URL
-    #[arg(long, value_name = "URL")]
-    pub runner: String,
-    /// A file that holds the OIDC token (or set PORTCULLIS_TOKEN)
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl Target {
-    /// The client and the token.
-    pub fn open(&self, environment: &Environment) -> Result<(Client, String), Fault> {
-        Ok((Client::new(&self.runner)?, token::find(self.token_file.as_deref(), environment)?))
-    }
-}
 
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
@@ -68,7 +47,8 @@ pub struct Args {
 
 /// Triggers.
 pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
-    let (client, token) = args.target.open(environment)?;
+    let (client, tokens) = args.target.open(environment)?;
+    let token = tokens.token().await?;
     let request = TriggerRequest {
         action: args.action,
         repository: args.repository,

@@ -3,6 +3,7 @@
 //! One module per subcommand; what they share is in `workspace` (where things are), `process` (starting
 //! programs) and `summary` (saying what came of it). No part of the product depends on it.
 
+mod conformance;
 mod demo;
 mod process;
 mod summary;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::Options),
     /// Brings up a fleet of six accounts on this machine, reviews and merges a change, and tries to steal from it.
     Demo(demo::Options),
+    /// Compares the evaluator of HCL with the real Terraform: a corpus, and expressions that are made up.
+    Conformance(conformance::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Tools(options) => tools::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
+        Task::Conformance(options) => conformance::run(&workspace, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,18 +1,26 @@
 //! Values: known, unknown and sensitive, each with its origin.
 //!
-//! A value is cheap to clone. Marks (sensitive) are kept where they belong: on the element, not on the
-//! collection that holds it. An unknown says why it is unknown and carries a trace of how it was made, so
+//! A value is cheap to clone: what is large in it is shared. A collection knows the type of its elements, and
+//! null and unknown know theirs where it is known, since that decides what a later conversion makes of them.
+//! Marks (sensitive) are kept where they belong: on the element, not on the collection that holds it. An unknown says why it is unknown and carries a trace of how it was made, so
 //! that two unknowns that come from different expressions are told apart. Never evaluates anything.
+
+mod marks;
+mod same;
+mod want;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
-use portcullis_model::{Code, Digest, DigestBuilder, Fault};
+use portcullis_model::{Digest, DigestBuilder};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
+use crate::types::Type;
 use crate::{Origin, set_order};
+
+pub(crate) use want::article;
 
 /// Entries of a map or object, sorted by key as Terraform iterates them.
 pub type Entries = BTreeMap<Arc<str>, Value>;
@@ -27,12 +35,17 @@ pub struct Value {
 
 #[derive(Clone)]
 enum Data {
-    Null,
+    /// Of a type, if it is known.
+    Null(Option<Arc<Type>>),
     Bool(bool),
     Number(Arc<BigDecimal>),
     String(Arc<str>),
-    Seq(SeqKind, Arc<Vec<Value>>),
-    Map(MapKind, Arc<Entries>),
+    Tuple(Arc<Vec<Value>>),
+    /// With the type of the elements.
+    List(Arc<Type>, Arc<Vec<Value>>),
+    Set(Arc<Type>, Arc<Vec<Value>>),
+    Object(Arc<Entries>),
+    Map(Arc<Type>, Arc<Entries>),
     Unknown(Arc<Unknown>),
 }
 
@@ -81,9 +94,21 @@ pub struct Unknown {
     reason: Arc<str>,
     origin: Origin,
     trace: Digest,
+    of: Type,
+    never_null: bool,
 }
 
 impl Unknown {
+    /// The type that the value will have; `Any` when that is not known either.
+    pub fn of(&self) -> &Type {
+        &self.of
+    }
+
+    /// Whether the value, once known, cannot be null: what a template or an operator makes.
+    pub fn is_never_null(&self) -> bool {
+        self.never_null
+    }
+
     /// The reason, as a lowercase fragment or the name of what is not known (`dependency.vpc.outputs.id`).
     pub fn reason(&self) -> &str {
         &self.reason
@@ -107,9 +132,14 @@ impl Value {
         Value { data, sensitive: false, origin }
     }
 
-    /// `null`.
+    /// `null`, of any type.
     pub fn null(origin: Origin) -> Self {
-        Value::make(Data::Null, origin)
+        Value::make(Data::Null(None), origin)
+    }
+
+    /// `null` of a type, as a conversion makes it.
+    pub(crate) fn null_of(of: &Type, origin: Origin) -> Self {
+        Value::make(Data::Null((*of != Type::Any).then(|| Arc::new(of.clone()))), origin)
     }
 
     /// A bool.
@@ -129,35 +159,53 @@ impl Value {
         Value::make(Data::String(if normal { value } else { value.nfc().collect::<String>().into() }), origin)
     }
 
-    /// A list; the elements are taken as they are.
+    /// A list; the elements are taken as they are, and their type is what they have in common.
     pub fn list(elements: Vec<Value>, origin: Origin) -> Self {
-        Value::seq(SeqKind::List, elements, origin)
+        Value::list_of(&Type::of_elements(elements.iter()), elements, origin)
+    }
+
+    /// A list of elements that are of that type already.
+    pub(crate) fn list_of(element: &Type, elements: Vec<Value>, origin: Origin) -> Self {
+        Value::make(Data::List(Arc::new(element.clone()), Arc::new(elements)), origin)
     }
 
     /// A tuple: what `[…]` makes.
     pub fn tuple(elements: Vec<Value>, origin: Origin) -> Self {
-        Value::seq(SeqKind::Tuple, elements, origin)
+        Value::make(Data::Tuple(Arc::new(elements)), origin)
     }
 
     /// A set: sorted, without duplicates. Sensitive as a whole if one of the elements is.
     pub fn set(elements: Vec<Value>, origin: Origin) -> Self {
+        Value::set_of(&Type::of_elements(elements.iter()), elements, origin)
+    }
+
+    /// A set of elements that are of that type already.
+    pub(crate) fn set_of(element: &Type, elements: Vec<Value>, origin: Origin) -> Self {
         let (elements, sensitive) = set_order::arrange(elements);
-        Value::seq(SeqKind::Set, elements, origin).mark(sensitive)
+        Value::make(Data::Set(Arc::new(element.clone()), Arc::new(elements)), origin).mark(sensitive)
     }
 
-    /// A list or tuple as it is. For a set use [`Value::set`].
+    /// A list or tuple as it is, or a list of what is in a set.
     pub(crate) fn seq(kind: SeqKind, elements: Vec<Value>, origin: Origin) -> Self {
-        Value::make(Data::Seq(kind, Arc::new(elements)), origin)
+        match kind {
+            SeqKind::Tuple => Value::tuple(elements, origin),
+            SeqKind::List | SeqKind::Set => Value::list(elements, origin),
+        }
     }
 
-    /// A map; the elements are taken as they are.
+    /// A map; the elements are taken as they are, and their type is what they have in common.
     pub fn map(entries: Entries, origin: Origin) -> Self {
-        Value::make(Data::Map(MapKind::Map, Arc::new(entries)), origin)
+        Value::map_of(&Type::of_elements(entries.values()), entries, origin)
+    }
+
+    /// A map of elements that are of that type already.
+    pub(crate) fn map_of(element: &Type, entries: Entries, origin: Origin) -> Self {
+        Value::make(Data::Map(Arc::new(element.clone()), Arc::new(entries)), origin)
     }
 
     /// An object: what `{…}` makes.
     pub fn object(entries: Entries, origin: Origin) -> Self {
-        Value::make(Data::Map(MapKind::Object, Arc::new(entries)), origin)
+        Value::make(Data::Object(Arc::new(entries)), origin)
     }
 
     /// Not known without running something. Two unknowns of one reason are the same unknown.
@@ -165,7 +213,8 @@ impl Value {
         let reason = reason.into();
         let mut trace = DigestBuilder::new("portcullis unknown v1");
         trace.text(&reason);
-        let unknown = Unknown { reason, origin: origin.clone(), trace: trace.finish() };
+        let unknown =
+            Unknown { reason, origin: origin.clone(), trace: trace.finish(), of: Type::Any, never_null: false };
         Value::make(Data::Unknown(Arc::new(unknown)), origin)
     }
 
@@ -183,87 +232,28 @@ impl Value {
             Some(unknown) => (Arc::clone(&unknown.reason), unknown.origin.clone()),
             None => (operation.into(), origin.clone()),
         };
-        let unknown = Unknown { reason, origin: from, trace: trace.finish() };
+        let unknown = Unknown { reason, origin: from, trace: trace.finish(), of: Type::Any, never_null: false };
         Value {
             data: Data::Unknown(Arc::new(unknown)),
             sensitive: operands.iter().any(Value::is_sensitive_deep),
             origin,
         }
     }
-}
 
-/// Marks and origin.
-impl Value {
-    /// Where the value was written, or made by a call or operation.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// The same value from elsewhere. Elements keep their origin.
+    /// The same unknown, of which the type is known, and that it is not null. Anything else stays as it is.
     #[must_use]
-    pub fn with_origin(mut self, origin: Origin) -> Self {
-        self.origin = origin;
-        self
+    pub(crate) fn never_null(self, of: Type) -> Self {
+        self.refined(of, true)
     }
 
-    /// The same value, marked sensitive if `sensitive`; a mark that is set stays.
+    /// The same unknown as another type.
     #[must_use]
-    pub fn mark(mut self, sensitive: bool) -> Self {
-        self.sensitive |= sensitive;
-        self
-    }
-
-    /// The same value without the mark on itself; elements keep theirs.
-    #[must_use]
-    pub fn unmarked(mut self) -> Self {
-        self.sensitive = false;
-        self
-    }
-
-    /// Whether the value itself is sensitive. Its elements may be, even if it is not.
-    pub fn is_sensitive(&self) -> bool {
-        self.sensitive
-    }
-
-    /// Whether the value or anything in it is sensitive.
-    pub fn is_sensitive_deep(&self) -> bool {
-        self.sensitive
-            || match &self.data {
-                Data::Seq(_, elements) => elements.iter().any(Value::is_sensitive_deep),
-                Data::Map(_, entries) => entries.values().any(Value::is_sensitive_deep),
-                _ => false,
-            }
-    }
-
-    /// Whether the value and everything in it is known.
-    pub fn is_known_deep(&self) -> bool {
-        self.first_unknown().is_none()
-    }
-
-    /// The first unknown in the value, depth first.
-    pub fn first_unknown(&self) -> Option<&Unknown> {
-        match &self.data {
-            Data::Unknown(unknown) => Some(unknown),
-            Data::Seq(_, elements) => elements.iter().find_map(Value::first_unknown),
-            Data::Map(_, entries) => entries.values().find_map(Value::first_unknown),
-            _ => None,
+    pub(crate) fn refined(mut self, of: Type, never_null: bool) -> Self {
+        if let Data::Unknown(unknown) = &self.data {
+            let never_null = never_null || unknown.never_null;
+            self.data = Data::Unknown(Arc::new(Unknown { of, never_null, ..Unknown::clone(unknown) }));
         }
-    }
-
-    /// All unknowns in the value, depth first.
-    pub fn unknowns(&self) -> Vec<&Unknown> {
-        let mut found = Vec::new();
-        self.collect_unknowns(&mut found);
-        found
-    }
-
-    fn collect_unknowns<'a>(&'a self, found: &mut Vec<&'a Unknown>) {
-        match &self.data {
-            Data::Unknown(unknown) => found.push(unknown),
-            Data::Seq(_, elements) => elements.iter().for_each(|element| element.collect_unknowns(found)),
-            Data::Map(_, entries) => entries.values().for_each(|entry| entry.collect_unknowns(found)),
-            _ => {}
-        }
+        self
     }
 }
 
@@ -272,19 +262,31 @@ impl Value {
     /// What the value is.
     pub fn kind(&self) -> Kind<'_> {
         match &self.data {
-            Data::Null => Kind::Null,
+            Data::Null(_) => Kind::Null,
             Data::Bool(value) => Kind::Bool(*value),
             Data::Number(value) => Kind::Number(value),
             Data::String(value) => Kind::String(value),
-            Data::Seq(kind, elements) => Kind::Seq(*kind, elements),
-            Data::Map(kind, entries) => Kind::Map(*kind, entries),
+            Data::Tuple(elements) => Kind::Seq(SeqKind::Tuple, elements),
+            Data::List(_, elements) => Kind::Seq(SeqKind::List, elements),
+            Data::Set(_, elements) => Kind::Seq(SeqKind::Set, elements),
+            Data::Object(entries) => Kind::Map(MapKind::Object, entries),
+            Data::Map(_, entries) => Kind::Map(MapKind::Map, entries),
             Data::Unknown(unknown) => Kind::Unknown(unknown),
+        }
+    }
+
+    /// The type of the elements of a list, set or map; the type of null, if it has one.
+    pub(crate) fn inner_type(&self) -> Option<&Type> {
+        match &self.data {
+            Data::List(of, _) | Data::Set(of, _) | Data::Map(of, _) => Some(of),
+            Data::Null(of) => of.as_deref(),
+            _ => None,
         }
     }
 
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
-        matches!(self.data, Data::Null)
+        matches!(self.data, Data::Null(_))
     }
 
     /// Whether the value itself is unknown. Its elements may be, even if it is not.
@@ -327,7 +329,7 @@ impl Value {
     /// The elements of a list, tuple or set.
     pub fn as_seq(&self) -> Option<&[Value]> {
         match &self.data {
-            Data::Seq(_, elements) => Some(elements),
+            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => Some(elements),
             _ => None,
         }
     }
@@ -335,7 +337,7 @@ impl Value {
     /// The entries of a map or object.
     pub fn as_map(&self) -> Option<&Entries> {
         match &self.data {
-            Data::Map(_, entries) => Some(entries),
+            Data::Object(entries) | Data::Map(_, entries) => Some(entries),
             _ => None,
         }
     }
@@ -348,140 +350,17 @@ impl Value {
     /// What kind of value it is, for messages: `string`, `list`, `object`, …
     pub fn type_name(&self) -> &'static str {
         match &self.data {
-            Data::Null => "null",
+            Data::Null(_) => "null",
             Data::Bool(_) => "bool",
             Data::Number(_) => "number",
             Data::String(_) => "string",
-            Data::Seq(SeqKind::List, _) => "list",
-            Data::Seq(SeqKind::Tuple, _) => "tuple",
-            Data::Seq(SeqKind::Set, _) => "set",
-            Data::Map(MapKind::Map, _) => "map",
-            Data::Map(MapKind::Object, _) => "object",
+            Data::List(..) => "list",
+            Data::Tuple(_) => "tuple",
+            Data::Set(..) => "set",
+            Data::Map(..) => "map",
+            Data::Object(_) => "object",
             Data::Unknown(_) => "unknown value",
         }
-    }
-}
-
-/// Asking for a kind of value, with a fault that names `what` and the value's place otherwise.
-impl Value {
-    /// A fault at the value's place.
-    pub fn fault(&self, code: Code, message: impl Into<String>) -> Fault {
-        self.origin.fault(code, message)
-    }
-
-    /// `PC-0406`: `what` must be `wanted`; `PC-0418` when the value is unknown.
-    pub fn wrong(&self, what: &str, wanted: &str) -> Fault {
-        if let Data::Unknown(unknown) = &self.data {
-            return self
-                .fault(Code::INEXACT, format!("{what} is not known without running something: {}", unknown.reason))
-                .note(format!("the unknown comes from {}", unknown.origin.place()));
-        }
-        self.fault(Code::HCL_TYPE, format!("{what} must be {wanted}, not {}", article(self.type_name())))
-    }
-
-    /// A known string; numbers and bools are converted as Terraform does.
-    pub fn want_string(&self, what: &str) -> Result<Arc<str>, Fault> {
-        self.text_form().ok_or_else(|| self.wrong(what, "a string"))
-    }
-
-    /// A known bool; `"true"`, `"1"`, `"false"` and `"0"` are converted, as in Terraform.
-    pub fn want_bool(&self, what: &str) -> Result<bool, Fault> {
-        match &self.data {
-            Data::Bool(value) => Ok(*value),
-            Data::String(text) if matches!(&**text, "true" | "1") => Ok(true),
-            Data::String(text) if matches!(&**text, "false" | "0") => Ok(false),
-            _ => Err(self.wrong(what, "a bool")),
-        }
-    }
-
-    /// The elements of a known list, tuple or set. The elements may be unknown.
-    pub fn want_seq(&self, what: &str) -> Result<&[Value], Fault> {
-        self.as_seq().ok_or_else(|| self.wrong(what, "a list"))
-    }
-
-    /// The elements of a list, tuple or set as known strings.
-    pub fn want_strings(&self, what: &str) -> Result<Vec<String>, Fault> {
-        self.want_seq(what)?
-            .iter()
-            .map(|element| element.want_string(&format!("each element of {what}")).map(|text| text.to_string()))
-            .collect()
-    }
-
-    /// The entries of a known map or object. The entries may be unknown.
-    pub fn want_map(&self, what: &str) -> Result<&Entries, Fault> {
-        self.as_map().ok_or_else(|| self.wrong(what, "a map"))
-    }
-
-    /// The string that a known string, number or bool becomes in a template; `None` for anything else.
-    pub fn text_form(&self) -> Option<Arc<str>> {
-        match &self.data {
-            Data::String(text) => Some(Arc::clone(text)),
-            Data::Bool(value) => Some(if *value { "true" } else { "false" }.into()),
-            Data::Number(number) => Some(crate::number::text(number).into()),
-            _ => None,
-        }
-    }
-}
-
-pub(crate) fn article(noun: &str) -> String {
-    match noun {
-        "null" => noun.to_owned(),
-        _ if noun.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {noun}"),
-        _ => format!("a {noun}"),
-    }
-}
-
-/// Comparing.
-impl Value {
-    /// Equality of data. Marks and origins do not matter; unknowns are equal when their traces are; a list
-    /// equals a tuple with equal elements.
-    pub fn equals(&self, other: &Value) -> bool {
-        match (&self.data, &other.data) {
-            (Data::Null, Data::Null) => true,
-            (Data::Bool(a), Data::Bool(b)) => a == b,
-            (Data::Number(a), Data::Number(b)) => a == b,
-            (Data::String(a), Data::String(b)) => a == b,
-            (Data::Seq(_, a), Data::Seq(_, b)) => a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| a.equals(b)),
-            (Data::Map(_, a), Data::Map(_, b)) => {
-                a.len() == b.len() && a.iter().zip(&**b).all(|((ka, a), (kb, b))| ka == kb && a.equals(b))
-            }
-            (Data::Unknown(a), Data::Unknown(b)) => a.trace == b.trace,
-            _ => false,
-        }
-    }
-
-    /// A digest of the data. Marks, origins and the difference between list and tuple, map and object do
-    /// not matter; an unknown stands with its trace. Equal configuration has equal digests.
-    pub fn digest(&self) -> Digest {
-        let mut digest = DigestBuilder::new("portcullis value v1");
-        self.digest_into(&mut digest);
-        digest.finish()
-    }
-
-    /// Adds the data to a digest; see [`Value::digest`].
-    pub fn digest_into(&self, digest: &mut DigestBuilder) {
-        match &self.data {
-            Data::Null => digest.text("null"),
-            Data::Bool(value) => digest.text(if *value { "true" } else { "false" }),
-            Data::Number(number) => digest.text("number").text(&number.to_scientific_notation()),
-            Data::String(text) => digest.text("string").text(text),
-            Data::Seq(_, elements) => {
-                digest.text("seq").number(elements.len() as u64);
-                for element in elements.iter() {
-                    element.digest_into(digest);
-                }
-                digest
-            }
-            Data::Map(_, entries) => {
-                digest.text("map").number(entries.len() as u64);
-                for (key, value) in entries.iter() {
-                    digest.text(key);
-                    value.digest_into(digest);
-                }
-                digest
-            }
-            Data::Unknown(unknown) => digest.text("unknown").bytes(unknown.trace.as_bytes()),
-        };
     }
 }
 
@@ -492,12 +371,14 @@ impl fmt::Debug for Value {
             return f.write_str("(sensitive)");
         }
         match &self.data {
-            Data::Null => f.write_str("null"),
+            Data::Null(_) => f.write_str("null"),
             Data::Bool(value) => write!(f, "{value}"),
             Data::Number(number) => f.write_str(&number.to_plain_string()),
             Data::String(text) => write!(f, "{text:?}"),
-            Data::Seq(_, elements) => f.debug_list().entries(elements.iter()).finish(),
-            Data::Map(_, entries) => f.debug_map().entries(entries.iter()).finish(),
+            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
+                f.debug_list().entries(elements.iter()).finish()
+            }
+            Data::Object(entries) | Data::Map(_, entries) => f.debug_map().entries(entries.iter()).finish(),
             Data::Unknown(unknown) => write!(f, "(unknown: {})", unknown.reason),
         }
     }

@@ -139,9 +139,7 @@ impl<'a> Context<'a> {
     fn conditional(&self, conditional: &Conditional, at: &Origin) -> Result<Value, Fault> {
         let condition = self.eval(&conditional.cond_expr)?;
         if condition.is_unknown() {
-            let results = [&conditional.true_expr, &conditional.false_expr].map(|expr| self.attempt(expr));
-            let [yes, no] = results;
-            return Ok(Value::derived("?:", &[condition, yes?, no?], at.clone()));
+            return self.undecided(condition, conditional, at);
         }
         let (chosen, other) = if condition.want_bool("the condition")? {
             (&conditional.true_expr, &conditional.false_expr)
@@ -153,10 +151,32 @@ impl<'a> Context<'a> {
         Ok(value.mark(condition.is_sensitive()))
     }
 
+    /// A conditional whose condition is not known. When both results are the same, the condition does not
+    /// matter.
+    fn undecided(&self, condition: Value, conditional: &Conditional, at: &Origin) -> Result<Value, Fault> {
+        convert(&condition, &Type::Bool).map_err(|_| condition.wrong("the condition", "a bool"))?;
+        let (yes, no) = (self.eval(&conditional.true_expr), self.eval(&conditional.false_expr));
+        let (yes, no) = match (yes, no) {
+            (Ok(yes), Ok(no)) => (yes, no),
+            (yes, no) => {
+                let yes = self.stand_in(&conditional.true_expr, yes)?;
+                let no = self.stand_in(&conditional.false_expr, no)?;
+                return Ok(Value::derived("?:", &[condition, yes, no], at.clone()));
+            }
+        };
+        let common = unify(&[Type::of(&yes), Type::of(&no)]).ok_or_else(|| no_common_type(&yes, &no, at))?;
+        let of = |value: &Value| convert(value, &common).map_err(|_| no_common_type(&yes, &no, at));
+        let (left, right) = (of(&yes)?, of(&no)?);
+        if left.is_known_deep() && operator::equal(&left, &right) == Some(true) {
+            let marked = condition.is_sensitive() || right.is_sensitive_deep();
+            return Ok(left.mark(marked));
+        }
+        Ok(Value::derived("?:", &[condition, left, right], at.clone()).refined(common, false))
+    }
+
     /// The chosen result of a conditional as the type that both results have in common.
     fn unified(&self, value: Value, other: &Expression, at: &Origin) -> Result<Value, Fault> {
         let other = match self.eval(other) {
-            Ok(other) if other.is_null() || other.is_unknown() => return Ok(value),
             Ok(other) => other,
             Err(fault) if fault.code() == Code::HCL_TOO_LARGE => return Err(fault),
             Err(_) => return Ok(value),
@@ -164,23 +184,18 @@ impl<'a> Context<'a> {
         let converted = unify(&[Type::of(&value), Type::of(&other)]).and_then(|common| convert(&value, &common).ok());
         match converted {
             Some(converted) => Ok(converted),
-            None => Err(at
-                .fault(
-                    Code::HCL_TYPE,
-                    format!(
-                        "the two results of the conditional have no type in common: {} and {}",
-                        article(value.type_name()),
-                        article(other.type_name())
-                    ),
-                )
-                .remedy("Give both results the same type.")),
+            None => Err(no_common_type(&value, &other, at)),
         }
     }
 
     /// The value, or, if it cannot be made because of what it is made of, something that stands for it in
     /// the trace of an unknown.
     fn attempt(&self, expr: &Expression) -> Result<Value, Fault> {
-        match self.eval(expr) {
+        self.stand_in(expr, self.eval(expr))
+    }
+
+    fn stand_in(&self, expr: &Expression, made: Result<Value, Fault>) -> Result<Value, Fault> {
+        match made {
             Err(fault) if call::is_catchable(&fault) => {
                 let at = self.origin(expr);
                 let text = at.text().to_owned();
@@ -191,10 +206,16 @@ impl<'a> Context<'a> {
     }
 }
 
+fn no_common_type(a: &Value, b: &Value, at: &Origin) -> Fault {
+    let (a, b) = (article(a.type_name()), article(b.type_name()));
+    at.fault(Code::HCL_TYPE, format!("the two results of the conditional have no type in common: {a} and {b}"))
+        .remedy("Give both results the same type.")
+}
+
 /// Whether the type of the other result cannot change this one. For strings this is one thing less that
 /// is refused than in Terraform (`true ? "a" : []`), for names of the other result that need not be asked.
 fn decides_alone(value: &Value) -> bool {
-    value.is_null() || value.is_unknown() || value.as_str().is_some()
+    value.is_unknown() || value.as_str().is_some()
 }
 
 fn literal_number(parsed: &str, at: Origin) -> Result<Value, Fault> {

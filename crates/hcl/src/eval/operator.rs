@@ -5,6 +5,7 @@ use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
 use portcullis_model::{Code, Fault};
 
 use super::Context;
+use crate::types::{Type, convert};
 use crate::value::{Kind, article};
 use crate::{Origin, Value, number};
 
@@ -17,7 +18,9 @@ impl Context<'_> {
             UnaryOperator::Not => want_bool(&operand, "!", &at)?.map(|value| Value::bool(!value, at.clone())),
             UnaryOperator::Neg => want_number(&operand, "-", &at)?.map(|value| Value::number(-value, at.clone())),
         };
-        Ok(result.unwrap_or_else(|| Value::derived(operator.as_str(), &[operand], at)).mark(sensitive))
+        let of = if operator == UnaryOperator::Not { Type::Bool } else { Type::Number };
+        let result = result.unwrap_or_else(|| Value::derived(operator.as_str(), &[operand], at).never_null(of));
+        Ok(result.mark(sensitive))
     }
 
     pub(super) fn binary(&self, operation: &BinaryOp, at: Origin) -> Result<Value, Fault> {
@@ -31,7 +34,7 @@ impl Context<'_> {
             let sensitive = left.is_sensitive_deep() || right.is_sensitive_deep();
             let result = match equal(&left, &right) {
                 Some(same) => Value::bool(same == (operator == BinaryOperator::Eq), at),
-                None => Value::derived(operator.as_str(), &[left, right], at),
+                None => Value::derived(operator.as_str(), &[left, right], at).never_null(Type::Bool),
             };
             return Ok(result.mark(sensitive));
         }
@@ -39,7 +42,7 @@ impl Context<'_> {
         let numbers = (want_number(&left, operator.as_str(), &at)?, want_number(&right, operator.as_str(), &at)?);
         let result = match numbers {
             (Some(a), Some(b)) => compute(operator, &a, &b, at)?,
-            _ => Value::derived(operator.as_str(), &[left, right], at),
+            _ => Value::derived(operator.as_str(), &[left, right], at).never_null(result_type(operator)),
         };
         Ok(result.mark(sensitive))
     }
@@ -57,9 +60,20 @@ impl Context<'_> {
         let result = match (known_left, want_bool(&right, operator.as_str(), &at)?) {
             (_, Some(value)) if value == deciding => Value::bool(deciding, at),
             (Some(_), Some(_)) => Value::bool(!deciding, at),
-            _ => Value::derived(operator.as_str(), &[left, right], at),
+            _ => Value::derived(operator.as_str(), &[left, right], at).never_null(Type::Bool),
         };
         Ok(result.mark(sensitive))
+    }
+}
+
+fn result_type(operator: BinaryOperator) -> Type {
+    match operator {
+        BinaryOperator::Plus
+        | BinaryOperator::Minus
+        | BinaryOperator::Mul
+        | BinaryOperator::Div
+        | BinaryOperator::Mod => Type::Number,
+        _ => Type::Bool,
     }
 }
 
@@ -87,24 +101,20 @@ fn compute(operator: BinaryOperator, a: &BigDecimal, b: &BigDecimal, at: Origin)
 
 /// The bool of an operand; `None` when it is unknown.
 fn want_bool(operand: &Value, operator: &str, at: &Origin) -> Result<Option<bool>, Fault> {
-    match operand.kind() {
-        Kind::Unknown(_) => Ok(None),
-        Kind::Bool(value) => Ok(Some(value)),
-        Kind::String("true" | "1") => Ok(Some(true)),
-        Kind::String("false" | "0") => Ok(Some(false)),
-        _ => Err(wrong(operand, operator, "a bool", at)),
+    let made = convert(operand, &Type::Bool).map_err(|_| wrong(operand, operator, "a bool", at))?;
+    match made.as_bool() {
+        None if !made.is_unknown() => Err(wrong(operand, operator, "a bool", at)),
+        made => Ok(made),
     }
 }
 
 /// The number of an operand; `None` when it is unknown.
 fn want_number(operand: &Value, operator: &str, at: &Origin) -> Result<Option<BigDecimal>, Fault> {
-    let number = match operand.kind() {
-        Kind::Unknown(_) => return Ok(None),
-        Kind::Number(value) => Some(value.clone()),
-        Kind::String(text) => number::parse(text),
-        _ => None,
-    };
-    number.map(Some).ok_or_else(|| wrong(operand, operator, "a number", at))
+    let made = convert(operand, &Type::Number).map_err(|_| wrong(operand, operator, "a number", at))?;
+    match made.as_number() {
+        None if !made.is_unknown() => Err(wrong(operand, operator, "a number", at)),
+        made => Ok(made.cloned()),
+    }
 }
 
 fn wrong(operand: &Value, operator: &str, wanted: &str, at: &Origin) -> Fault {
@@ -117,20 +127,35 @@ fn wrong(operand: &Value, operator: &str, wanted: &str, at: &Origin) -> Fault {
 /// Whether two values are the same, with the same types; `None` when that depends on something unknown.
 pub(crate) fn equal(a: &Value, b: &Value) -> Option<bool> {
     match (a.kind(), b.kind()) {
-        (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => None,
-        (Kind::Seq(a_kind, a), Kind::Seq(b_kind, b)) => {
-            if a_kind != b_kind || a.len() != b.len() {
-                return Some(false);
-            }
-            all(a.iter().zip(b).map(|(a, b)| equal(a, b)))
+        (Kind::Null, Kind::Null) => Some(true),
+        (Kind::Null, Kind::Unknown(unknown)) | (Kind::Unknown(unknown), Kind::Null) => {
+            unknown.is_never_null().then_some(false)
         }
-        (Kind::Map(a_kind, a), Kind::Map(b_kind, b)) => {
-            if a_kind != b_kind || !a.keys().eq(b.keys()) {
+        (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => {
+            let (a, b) = (Type::of(a), Type::of(b));
+            (a.is_whole() && b.is_whole() && a != b).then_some(false)
+        }
+        (Kind::Seq(a_kind, a_elements), Kind::Seq(b_kind, b_elements)) => {
+            if a_kind != b_kind || a_elements.len() != b_elements.len() || differ(a, b) {
                 return Some(false);
             }
-            all(a.values().zip(b.values()).map(|(a, b)| equal(a, b)))
+            all(a_elements.iter().zip(b_elements).map(|(a, b)| equal(a, b)))
+        }
+        (Kind::Map(a_kind, a_entries), Kind::Map(b_kind, b_entries)) => {
+            if a_kind != b_kind || !a_entries.keys().eq(b_entries.keys()) || differ(a, b) {
+                return Some(false);
+            }
+            all(a_entries.values().zip(b_entries.values()).map(|(a, b)| equal(a, b)))
         }
         _ => Some(a.equals(b)),
+    }
+}
+
+/// Whether two collections have elements of different types.
+fn differ(a: &Value, b: &Value) -> bool {
+    match (a.inner_type(), b.inner_type()) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
     }
 }
 

@@ -12,6 +12,7 @@ use portcullis_model::{Code, Fault};
 
 use super::Context;
 use super::collection::{Names, elements, unknown_element};
+use crate::types::Type;
 use crate::value::article;
 use crate::{File, Origin, Value};
 
@@ -154,7 +155,7 @@ impl Output {
             text
         } else {
             self.parts.push(text);
-            Value::derived("template", &self.parts, at.clone())
+            Value::derived("template", &self.parts, at.clone()).never_null(Type::String)
         };
         value.mark(self.sensitive)
     }

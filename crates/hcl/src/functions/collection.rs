@@ -26,7 +26,7 @@ pub(super) const TABLE: &[Function] = &[
     shallow("element", &[Seq, Number], element),
     shallow("flatten", &[Seq], flatten),
     shallow("index", &[Seq, Nullable], index),
-    shallow("keys", &[Map], |call| call.strings(call.map(0)?.keys())),
+    shallow("keys", &[Map], keys),
     shallow("length", &[Any], length),
     shallow("lookup", &[Nullable, Nullable], lookup).rest(Nullable).depth(Depth::Raw),
     shallow("matchkeys", &[List, List, List], matchkeys),
@@ -95,6 +95,11 @@ fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
+    for (index, value) in call.args.iter().enumerate() {
+        if matches!(value.kind(), Kind::Seq(SeqKind::Set, _)) {
+            return Err(call.bad(index, "must be a list, not a set"));
+        }
+    }
     for value in &call.args {
         match value.kind() {
             Kind::Seq(_, elements) if !elements.is_empty() => {
@@ -137,7 +142,7 @@ fn concat(call: &Call<'_>) -> Result<Value, Fault> {
         return Ok(made);
     }
     // Lists of several types become one list of the type that they have in common.
-    Ok(convert(&made, &Type::List(Box::new(Type::Any))).unwrap_or(made))
+    Ok(convert(&made, &Type::List(Arc::new(Type::Any))).unwrap_or(made))
 }
 
 fn contains(call: &Call<'_>) -> Result<Value, Fault> {
@@ -220,6 +225,15 @@ fn index(call: &Call<'_>) -> Result<Value, Fault> {
         }
     }
     Err(call.fault("the value is not in the list"))
+}
+
+/// A tuple of an object's, a list of a map's.
+fn keys(call: &Call<'_>) -> Result<Value, Fault> {
+    let keys: Result<Vec<Value>, Fault> = call.map(0)?.keys().map(|key| call.string(key)).collect();
+    match call.arg(0)?.kind() {
+        Kind::Map(MapKind::Object, _) => call.tuple(keys?),
+        _ => call.list(keys?),
+    }
 }
 
 fn length(call: &Call<'_>) -> Result<Value, Fault> {

@@ -1,5 +1,7 @@
 //! Conversions and marks.
 
+use std::sync::Arc;
+
 use portcullis_model::{Code, Fault};
 
 use super::Param::Nullable;
@@ -11,9 +13,9 @@ pub(super) const TABLE: &[Function] = &[
     plain("tobool", &[Nullable], |call| to(call, &Type::Bool)),
     plain("tonumber", &[Nullable], |call| to(call, &Type::Number)),
     plain("tostring", &[Nullable], |call| to(call, &Type::String)),
-    shallow("tolist", &[Nullable], |call| to(call, &Type::List(Box::new(Type::Any)))),
-    shallow("tomap", &[Nullable], |call| to(call, &Type::Map(Box::new(Type::Any)))),
-    shallow("toset", &[Nullable], |call| to(call, &Type::Set(Box::new(Type::Any)))),
+    shallow("tolist", &[Nullable], |call| to(call, &Type::List(Arc::new(Type::Any)))),
+    shallow("tomap", &[Nullable], |call| to(call, &Type::Map(Arc::new(Type::Any)))),
+    shallow("toset", &[Nullable], |call| to(call, &Type::Set(Arc::new(Type::Any)))),
     plain("sensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().mark(true))).depth(Depth::Raw),
     plain("nonsensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().unmarked())).depth(Depth::Raw),
     plain("issensitive", &[Nullable], |call| call.bool(call.arg(0)?.is_sensitive())).depth(Depth::Raw),

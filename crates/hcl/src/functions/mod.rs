@@ -15,13 +15,14 @@ mod json;
 mod moment;
 mod numeric;
 mod regular;
+mod result;
 mod sets;
 mod text;
 mod yaml;
 mod yaml_emitter;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bigdecimal::BigDecimal;
 use portcullis_model::{Code, Fault};
@@ -132,26 +133,26 @@ impl Function {
         if self.depth == Depth::Deep {
             args.iter().try_for_each(|value| weigh(value, budget))?;
         }
+        let taken: Vec<Value> = args
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let param = self.params.get(index).copied().or(self.rest).unwrap_or(Param::Nullable);
+                self.take(index, value.clone().unmarked(), param)
+            })
+            .collect::<Result<_, _>>()?;
         let open = |value: &Value| match self.depth {
             Depth::Deep => !value.is_known_deep(),
             _ => value.is_unknown(),
         };
         if args.iter().any(open) {
-            return Ok(Value::derived(self.name, &args, at.clone()));
+            return Ok(result::refined(self.name, Value::derived(self.name, &args, at.clone())));
         }
         let marked = args.iter().any(|value| match self.depth {
             Depth::Deep => value.is_sensitive_deep(),
             _ => value.is_sensitive(),
         });
-        let args: Result<Vec<Value>, Fault> = args
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| {
-                let param = self.params.get(index).copied().or(self.rest).unwrap_or(Param::Nullable);
-                self.take(index, value.unmarked(), param)
-            })
-            .collect();
-        let made = (self.body)(&Call { name: self.name, args: args?, at, budget })?;
+        let made = (self.body)(&Call { name: self.name, args: taken, at, budget })?;
         Ok(made.mark(marked))
     }
 
@@ -178,16 +179,31 @@ impl Function {
             Param::Text => to(Type::String, "a string"),
             Param::Number => to(Type::Number, "a number"),
             Param::Texts if value.as_seq().is_some() => match value.kind() {
-                Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Box::new(Type::String)), "a list of strings"),
-                _ => to(Type::List(Box::new(Type::String)), "a list of strings"),
+                Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Arc::new(Type::String)), "a list of strings"),
+                _ => to(Type::List(Arc::new(Type::String)), "a list of strings"),
             },
-            Param::List if value.as_seq().is_some() => to(Type::List(Box::new(Type::Any)), "a list of one type"),
+            Param::List if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Any)), "a list of one type"),
+            Param::Seq | Param::List | Param::Texts if may_be(&value, is_seq) => Ok(value),
+            Param::Map if may_be(&value, is_keyed) => Ok(value),
             Param::Seq if value.as_seq().is_some() => Ok(value),
             Param::Map if value.as_map().is_some() => Ok(value),
             Param::Seq | Param::List | Param::Texts => Err(wrong("a list")),
             Param::Map => Err(wrong("a map")),
         }
     }
+}
+
+/// Whether an unknown can turn out to be of a kind.
+fn may_be(value: &Value, kind: fn(&Type) -> bool) -> bool {
+    matches!(value.kind(), Kind::Unknown(unknown) if *unknown.of() == Type::Any || kind(unknown.of()))
+}
+
+fn is_seq(of: &Type) -> bool {
+    matches!(of, Type::List(_) | Type::Set(_) | Type::Tuple(_))
+}
+
+fn is_keyed(of: &Type) -> bool {
+    matches!(of, Type::Map(_) | Type::Object(_))
 }
 
 /// Spends a step for each value in a value. What is shared counts each time: a few lines can make a value
@@ -306,7 +322,7 @@ impl Call<'_> {
 
     /// An unknown because something inside an argument is.
     fn open(&self) -> Value {
-        Value::derived(self.name, &self.args, self.at.clone())
+        result::refined(self.name, Value::derived(self.name, &self.args, self.at.clone()))
     }
 
     fn grow(&self, elements: usize) -> Result<(), Fault> {

@@ -13,6 +13,7 @@ use regex::{Captures, Regex, RegexBuilder};
 use super::Param::Text;
 use super::{Call, Function, plain};
 use crate::Value;
+use crate::types::Type;
 use crate::value::Entries;
 
 /// Bytes of a compiled pattern.
@@ -62,7 +63,7 @@ fn pattern(call: &Call<'_>, index: usize) -> Result<Regex, Fault> {
 fn result(call: &Call<'_>, pattern: &Regex, found: &Captures<'_>) -> Result<Value, Fault> {
     let group = |index: usize| match found.get(index) {
         Some(text) => call.string(text.as_str()),
-        None => Ok(Value::null(call.at.clone())),
+        None => Ok(Value::null_of(&Type::String, call.at.clone())),
     };
     if pattern.captures_len() == 1 {
         return group(0);

@@ -1,6 +1,7 @@
 //! Functions on sets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portcullis_model::{Digest, Fault};
 
@@ -44,7 +45,7 @@ fn setproduct(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for value in &call.args {
-        let of = Type::List(Box::new(Type::Any));
+        let of = Type::List(Arc::new(Type::Any));
         let list = convert(value, &of).map_err(|why| call.fault(why))?;
         let elements = list.as_seq().unwrap_or(&[]);
         call.grow(rows.len().saturating_mul(elements.len()))?;

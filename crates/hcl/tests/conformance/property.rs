@@ -1,0 +1,96 @@
+//! The property: a made-up expression is the same for us and for Terraform.
+//!
+//! All expressions of a run are asked about together. One that differs is made smaller as `proptest` does it,
+//! and is printed in the form of the corpus, where it is to be kept.
+
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::corpus::Outcome;
+use crate::host::Host;
+use crate::{console, generate};
+
+/// In a plain run of the tests.
+const EXPRESSIONS: usize = 300;
+/// Expressions that are asked about in one batch.
+const BATCH: usize = 500;
+/// Characters; what is longer tells nobody anything.
+const LONGEST: usize = 400;
+/// Differences that are made smaller and shown.
+const SHOWN: usize = 12;
+/// Questions to Terraform for making one of them smaller.
+const STEPS: usize = 60;
+
+#[allow(clippy::disallowed_methods, reason = "how `cargo xtask conformance` speaks to this test")]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [7u8; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+#[test]
+fn made_up_expressions_are_what_terraform_says() {
+    if !console::is_there() {
+        return;
+    }
+    let count = number("PORTCULLIS_EXPRESSIONS").map_or(EXPRESSIONS, |count| usize::try_from(count).unwrap());
+    let mut runner = runner(number("PORTCULLIS_SEED").unwrap_or(0));
+    let strategy = generate::expression();
+    let host = Host::new();
+    let mut wrong: Vec<String> = Vec::new();
+    let (mut done, mut values) = (0, 0);
+    while done < count && wrong.len() < SHOWN {
+        let mut trees = Vec::new();
+        while trees.len() < BATCH.min(count - done) {
+            let tree = strategy.new_tree(&mut runner).unwrap();
+            if tree.current().len() <= LONGEST {
+                trees.push(tree);
+            }
+        }
+        let expressions: Vec<String> = trees.iter().map(|tree| tree.current()).collect();
+        done += expressions.len();
+        for (mut tree, said) in trees.into_iter().zip(console::ask(&expressions)) {
+            values += usize::from(matches!(said, Outcome::Value(_)));
+            if differs(&host, &tree.current(), &said) && wrong.len() < SHOWN {
+                wrong.push(smaller(&host, &mut tree));
+            }
+        }
+    }
+    println!("{done} expressions, {values} of them with a value");
+    // A generator that makes only errors would pass always.
+    assert!(values * 3 > done, "only {values} of {done} expressions have a value");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Ours may know more than Terraform: an unknown of Terraform's may be anything of ours but a fault.
+fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
+    let ours = host.outcome(expression);
+    match (&ours, said) {
+        (Outcome::Fault(code), Outcome::Fault(_)) => !code.starts_with("PC-04"),
+        _ => !ours.agrees(said),
+    }
+}
+
+fn smaller(host: &Host, tree: &mut impl proptest::strategy::ValueTree<Value = String>) -> String {
+    let mut best = tree.current();
+    let mut simplify = true;
+    for _ in 0..STEPS {
+        if !(if simplify { tree.simplify() } else { tree.complicate() }) {
+            break;
+        }
+        let now = tree.current();
+        simplify = match console::ask(std::slice::from_ref(&now)).first() {
+            Some(said) => differs(host, &now, said),
+            None => false,
+        };
+        if simplify {
+            best = now;
+        }
+    }
+    let said = console::ask(std::slice::from_ref(&best));
+    format!("{best}\n{}\n# ours: {}\n", said[0].line(), host.outcome(&best).line())
+}

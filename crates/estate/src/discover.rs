@@ -12,13 +12,8 @@ use crate::reader::Reader;
 use crate::source::EntryKind;
 
 /// Files next to a configuration that change its meaning, and are not understood yet.
-const UNSUPPORTED: [&str; 5] = [
-    "terragrunt.hcl.json",
-    "terragrunt.stack.hcl",
-    "terragrunt.values.hcl",
-    "terragrunt.autoinclude.hcl",
-    "terragrunt.autoinclude.stack.hcl",
-];
+const UNSUPPORTED: [&str; 4] =
+    ["terragrunt.hcl.json", "terragrunt.stack.hcl", "terragrunt.autoinclude.hcl", "terragrunt.autoinclude.stack.hcl"];
 
 /// Folders with a configuration, each with what is wrong with it at first sight.
 pub(crate) struct Discovered {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use portcullis_hcl::Value;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::config::CONFIG_FILE;
@@ -105,6 +106,19 @@ impl Estate {
         on_deep_stack(|| {
             evaluate::resolve(&shared, unit, command, &|dependency: &UnitPath| outputs.get(dependency).cloned())
         })?
+    }
+
+    /// A unit's effective configuration after all includes, in the shape of `terragrunt render --json`, with the
+    /// outputs of its dependencies unknown.
+    ///
+    /// # Errors
+    /// The unit's own faults; `PC-0107` when there is no such unit.
+    pub fn rendered(&self, unit: &UnitPath) -> Result<Value, Fault> {
+        if !self.units.contains_key(unit) {
+            return Err(self.no_such_unit(unit)?);
+        }
+        let shared = Shared { reader: &self.reader, settings: &self.settings, contents: &self.contents };
+        on_deep_stack(|| evaluate::rendered(&shared, unit))?
     }
 
     fn no_such_unit(&self, unit: &UnitPath) -> Result<Fault, Fault> {

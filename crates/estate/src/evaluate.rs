@@ -152,7 +152,7 @@ fn dependencies(
             known.outputs |= block.wants_outputs;
         }
     }
-    for value in &config.dependencies {
+    for value in config.dependencies.iter().flatten() {
         let target = config::target(session, frame_dir(session), value)?;
         found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
     }
@@ -238,6 +238,9 @@ fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<Str
     if let Some(section) = &config.exclude {
         section_part("exclude", section, session, parts);
     }
+    if let Some(section) = &config.engine {
+        section_part("engine", section, session, parts);
+    }
 }
 
 /// The parts that come from files: the module with all that it refers to, and the unit's own folder.
@@ -259,6 +262,14 @@ fn file_parts(
         parts.insert(format!("{what} {name}"), digest);
     }
     Ok(())
+}
+
+/// A unit's effective configuration with its dependencies' outputs unknown, in the shape in which other
+/// configuration sees it.
+pub(crate) fn rendered(shared: &Shared<'_>, path: &UnitPath) -> Result<Value, Fault> {
+    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
+    let frame = Frame::open(&session, &session.unit_config(), || missing(path)).map_err(config::first)?;
+    frame.config()?.whole(&frame, &frame.origin())
 }
 
 /// Evaluates a unit with outputs at hand.

@@ -24,9 +24,11 @@ mod resolved;
 mod settings;
 mod source;
 mod unit;
+mod version;
 
 pub use affected::{Affected, AffectedKind, affected};
 pub use estate::{Estate, Outputs};
+pub use json::shown;
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
     ModuleSource, RemoteState, Resolved, Retry,
@@ -34,3 +36,4 @@ pub use resolved::{
 pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
 pub use source::{DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitSource, Source};
 pub use unit::{Dependency, Exclude, Parts, Unit};
+pub use version::satisfies;

@@ -62,6 +62,11 @@ pub struct Exclude {
 pub struct Parts(pub(crate) std::collections::BTreeMap<String, Digest>);
 
 impl Parts {
+    /// The names of all parts, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The first parts (at most `limit`) that differ or are in one of the two only.
     pub fn differences<'a>(&'a self, other: &'a Parts, limit: usize) -> Vec<&'a str> {
         let gone_or_changed = self.0.iter().filter(|(name, digest)| other.0.get(*name) != Some(digest));

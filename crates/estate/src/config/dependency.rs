@@ -265,7 +265,7 @@ fn with_block<T>(
 
 /// Answers `dependency.…`.
 pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Result<Option<(Value, usize)>, Fault> {
-    let Some((name, rest)) = steps.split_first() else { return exposed(frame, at).map(|value| Some((value, 0))) };
+    let Some((name, rest)) = steps.split_first() else { return all(frame, at).map(|value| Some((value, 0))) };
     let session = frame.session;
     let found = with_block(frame, name, |block| {
         if let Some(target) = block.target.as_ref().filter(|_| frame.config_path != session.unit_config()) {
@@ -306,6 +306,11 @@ fn no_outputs(name: &str, at: &Origin) -> Fault {
         .remedy("Remove `skip_outputs`, or give `mock_outputs`.")
 }
 
+/// The outputs of a block as other configuration sees them. `None`: it asks for none.
+pub(super) fn outputs_of(frame: &Rc<Frame<'_>>, block: &DependencyBlock, at: &Origin) -> Result<Option<Value>, Fault> {
+    block.output(frame.session, None, at)
+}
+
 fn block_value(session: &Session<'_>, block: &DependencyBlock, at: &Origin) -> Result<Value, Fault> {
     let mut entries = Entries::new();
     if let Some(outputs) = block.output(session, None, at)? {
@@ -314,8 +319,8 @@ fn block_value(session: &Session<'_>, block: &DependencyBlock, at: &Origin) -> R
     Ok(Value::object(entries, at.clone()))
 }
 
-/// All dependencies by name, each with its outputs, as other configuration sees them.
-pub(super) fn exposed(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
+/// All dependencies by name, each with its outputs.
+fn all(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
     let mut entries = Entries::new();
     for block in of(frame)? {
         entries.insert(block.section.label.as_str().into(), block_value(frame.session, block, at)?);

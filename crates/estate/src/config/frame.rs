@@ -11,10 +11,10 @@ use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate};
 use portcullis_model::{Code, Fault, Place};
 
 use super::dependency::Dependencies;
-use super::include::Include;
+use super::include::{Include, Strategy, first};
 use super::sections::{Config, Section};
 use super::session::Session;
-use super::{functions, include, schema};
+use super::{functions, include, merge, schema, values};
 use crate::path;
 
 /// A file that takes part in an evaluation. The unit's own file and those read by `read_terragrunt_config`
@@ -31,6 +31,7 @@ pub(crate) struct Frame<'s> {
     locals: HashMap<String, (usize, usize)>,
     memo: RefCell<HashMap<String, Memo>>,
     includes: OnceCell<Vec<Include<'s>>>,
+    values: OnceCell<Option<Rc<Frame<'s>>>>,
     pub(super) dependencies: OnceCell<Dependencies>,
     config: OnceCell<Config>,
 }
@@ -60,6 +61,34 @@ impl<'s> Frame<'s> {
         Frame::make(child.session, file, &child.config_path, Rc::downgrade(child), true)
     }
 
+    /// The frame of a values file that goes with the configuration at `config_path`.
+    pub(super) fn open_values(
+        session: &'s Session<'s>,
+        path: &str,
+        config_path: &str,
+        missing: impl FnOnce() -> Fault,
+    ) -> Result<Rc<Self>, Vec<Fault>> {
+        let file = session.config_file(path, missing).map_err(|fault| vec![fault.at(Place::file(path))])?;
+        schema::check_values(&file)?;
+        Ok(Rc::new(Frame::bare(session, file, config_path, Weak::new(), false)))
+    }
+
+    /// The values that a stack hands over, next to this file; `None` when there are none.
+    pub(super) fn values(self: &Rc<Self>) -> Result<Option<Rc<Self>>, Fault> {
+        if self.values.get().is_none() {
+            let path = values::beside(self.file.path());
+            let found = match self.session.reader.bytes(&path)? {
+                Some(_) => {
+                    let missing = || Fault::new(Code::FILE_MISSING, format!("{path} does not exist"));
+                    Some(Frame::open_values(self.session, &path, &self.config_path, missing).map_err(first)?)
+                }
+                None => None,
+            };
+            let _ = self.values.set(found);
+        }
+        Ok(self.values.get().cloned().flatten())
+    }
+
     fn make(
         session: &'s Session<'s>,
         file: Arc<File>,
@@ -79,18 +108,30 @@ impl<'s> Frame<'s> {
                 locals.extend(names);
             }
         }
-        Ok(Rc::new(Frame {
+        Ok(Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) }))
+    }
+
+    /// A frame without locals.
+    fn bare(
+        session: &'s Session<'s>,
+        file: Arc<File>,
+        config_path: &str,
+        child: Weak<Frame<'s>>,
+        included: bool,
+    ) -> Self {
+        Frame {
             session,
             file,
             config_path: config_path.to_owned(),
             child,
             included,
-            locals,
+            locals: HashMap::new(),
             memo: RefCell::default(),
             includes: OnceCell::new(),
+            values: OnceCell::new(),
             dependencies: OnceCell::new(),
             config: OnceCell::new(),
-        }))
+        }
     }
 
     /// The folder of the configuration that is being evaluated; for an included file, the child's.
@@ -103,9 +144,19 @@ impl<'s> Frame<'s> {
         path::parent(self.file.path())
     }
 
+    /// The beginning of this file.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::new(&self.file, 0..0)
+    }
+
     /// The blocks of one kind.
     pub(super) fn blocks<'f>(&'f self, kind: &'f str) -> impl Iterator<Item = &'f Block> {
         self.file.body().iter().filter_map(Structure::as_block).filter(move |block| block.ident.as_str() == kind)
+    }
+
+    /// The attributes of the file.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        self.file.body().iter().filter_map(Structure::as_attribute)
     }
 
     /// An attribute of the file.
@@ -171,6 +222,11 @@ impl<'s> Frame<'s> {
         self.includes()?.iter().try_for_each(|include| include.frame.check_locals())
     }
 
+    /// Whether the file has locals.
+    pub(super) fn has_locals(&self) -> bool {
+        !self.locals.is_empty()
+    }
+
     /// All locals as one object.
     pub(super) fn all_locals(self: &Rc<Self>, at: &Origin) -> Result<Value, Fault> {
         let mut entries = Entries::new();
@@ -221,18 +277,27 @@ impl<'s> Frame<'s> {
         self.file.body().get(outer)?.as_block()?.body.get(inner)?.as_attribute()
     }
 
-    /// A feature flag's default; there is no command line to set another.
+    /// A feature flag's default, that of the includes merged in; there is no command line to set another.
     fn feature(self: &Rc<Self>, name: &str) -> Result<Option<Value>, Fault> {
         let own = self.blocks("feature").find(|block| block.labels.first().is_some_and(|label| label.as_str() == name));
-        if let Some(default) = own.and_then(|block| block.body.get_attribute("default")) {
-            return self.evaluate(default).map(Some);
-        }
+        let own = own.and_then(|block| block.body.get_attribute("default"));
+        let mut value = own.map(|default| self.evaluate(default)).transpose()?;
         for include in self.includes()?.iter().rev() {
-            if let Some(value) = include.frame.feature(name)? {
-                return Ok(Some(value));
+            if include.strategy != Strategy::None {
+                value = merge::feature(include.frame.feature(name)?, value, include.strategy)?;
             }
         }
-        Ok(None)
+        Ok(value)
+    }
+
+    /// What `feature.NAME` is.
+    fn feature_value(self: &Rc<Self>, name: &str, at: &Origin) -> Result<Value, Fault> {
+        let value = self.feature(name)?.ok_or_else(|| {
+            at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no feature `{name}`"))
+                .remedy("Add a `feature` block of that name, or include a file that has one.")
+        })?;
+        let entries = [("name".into(), Value::string(name, at.clone())), ("value".into(), value)];
+        Ok(Value::object(entries.into(), at.clone()))
     }
 }
 
@@ -247,13 +312,11 @@ impl Scope for Names<'_, '_> {
             ("local", [name, ..]) => frame.local(name, at).map(|value| Some((value, 1))),
             ("include", steps) => include::resolve(frame, steps, at),
             ("dependency", steps) => super::dependency::resolve(frame, steps, at),
-            ("feature", [name, "value", ..]) => match frame.feature(name)? {
-                Some(value) => Ok(Some((value, 2))),
-                None => Err(at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no feature `{name}`"))),
-            },
-            ("values" | "unit" | "stack", _) => Err(at
-                .fault(Code::HCL_UNSUPPORTED, format!("`{root}` belongs to stacks, which are not supported yet"))
-                .remedy("Use the `terragrunt` driver for this unit.")),
+            ("feature", [name, ..]) => frame.feature_value(name, at).map(|value| Some((value, 1))),
+            ("values", steps) => values::resolve(frame, steps, at),
+            ("unit" | "stack", _) => Err(at
+                .fault(Code::HCL_UNKNOWN_VARIABLE, format!("`{root}` is known in terragrunt.stack.hcl only"))
+                .remedy("Hand the path to the unit by `values`.")),
             _ => Ok(None),
         }
     }
@@ -267,6 +330,6 @@ impl Scope for Names<'_, '_> {
     }
 
     fn variable_names(&self) -> Vec<&str> {
-        vec!["local", "include", "dependency", "feature"]
+        vec!["local", "include", "dependency", "feature", "values"]
     }
 }

@@ -9,13 +9,15 @@ use portcullis_model::{Code, Fault};
 
 use super::frame::Frame;
 use super::include::first;
-use super::session::{inexact, unsupported_file};
-use super::{files, merge};
+use super::retryable::DEFAULT_RETRYABLE_ERRORS;
+use super::session::{JSON_CONFIG_FILE, inexact, unsupported_file};
+use super::{files, globs, merge, values, working_dir};
 use crate::path;
 
 /// Every function that is answered here.
 pub(super) const NAMES: &[&str] = &[
     "abspath",
+    "constraint_check",
     "deep_merge",
     "file",
     "filebase64",
@@ -32,6 +34,7 @@ pub(super) const NAMES: &[&str] = &[
     "get_aws_account_id",
     "get_aws_caller_identity_arn",
     "get_aws_caller_identity_user_id",
+    "get_default_retryable_errors",
     "get_env",
     "get_original_terragrunt_dir",
     "get_parent_terragrunt_dir",
@@ -49,6 +52,7 @@ pub(super) const NAMES: &[&str] = &[
     "get_terragrunt_source_cli_flag",
     "get_working_dir",
     "mark_as_read",
+    "mark_glob_as_read",
     "path_relative_from_include",
     "path_relative_to_include",
     "pathexpand",
@@ -59,16 +63,8 @@ pub(super) const NAMES: &[&str] = &[
     "templatefile",
 ];
 
-/// Terragrunt's functions that are not understood yet: refused by name.
-const LATER: [&str; 3] = ["constraint_check", "get_default_retryable_errors", "mark_glob_as_read"];
-
 /// Calls a function. `None`: it is none of Terragrunt's.
 pub(super) fn call(frame: &Rc<Frame<'_>>, name: &str, args: &[Value], at: &Origin) -> Result<Option<Value>, Fault> {
-    if LATER.contains(&name) {
-        return Err(at
-            .fault(Code::HCL_UNSUPPORTED, format!("function `{name}` is not supported yet"))
-            .remedy("Use the `terragrunt` driver for this unit."));
-    }
     if !NAMES.contains(&name) {
         return Ok(None);
     }
@@ -97,9 +93,8 @@ impl Call<'_, '_> {
             | "sops_decrypt_file"
             | "get_aws_account_alias"
             | "get_aws_caller_identity_arn"
-            | "get_aws_caller_identity_user_id"
-            | "get_terraform_cli_args"
-            | "get_working_dir" => return self.run(),
+            | "get_aws_caller_identity_user_id" => return self.run(),
+            "get_working_dir" => return working_dir::get_working_dir(self),
             _ => {}
         }
         if self.args.iter().any(|arg| !arg.is_known_deep()) {
@@ -126,6 +121,11 @@ impl Call<'_, '_> {
             "get_terragrunt_dir" => self.constant(&path::absolute(self.frame.dir())),
             "get_original_terragrunt_dir" => self.constant(&path::absolute(&session.unit_dir)),
             "get_terraform_command" => self.constant(session.command),
+            // What a person would have typed; the arguments that a driver adds are its own.
+            "get_terraform_cli_args" => self.commands(&[session.command]),
+            "get_default_retryable_errors" => self.commands(&DEFAULT_RETRYABLE_ERRORS),
+            "constraint_check" => self.constraint_check(),
+            "mark_glob_as_read" => globs::mark_glob_as_read(self),
             "get_terragrunt_source_cli_flag" => self.constant(""),
             "get_terraform_commands_that_need_vars" => {
                 self.commands(&["apply", "console", "destroy", "import", "plan", "push", "refresh"])
@@ -225,23 +225,40 @@ impl Call<'_, '_> {
         }
     }
 
-    /// Looks in the parents of the configuration's folder, not in the folder itself.
+    fn constraint_check(&self) -> Result<Value, Fault> {
+        self.arity(2, 2)?;
+        match crate::version::satisfies(&self.arg(0)?, &self.arg(1)?) {
+            Ok(holds) => Ok(Value::bool(holds, self.at.clone())),
+            Err(message) => Err(self
+                .fault(Code::HCL_EVALUATION, message)
+                .remedy("Give a version such as `1.11.4` and a constraint such as `>= 1.5, < 2.0`.")),
+        }
+    }
+
+    /// Looks in the parents of the configuration's folder, not in the folder itself. Without a name it looks for
+    /// a configuration, as JSON first.
     fn find_in_parent_folders(&self) -> Result<Value, Fault> {
         self.arity(0, 2)?;
-        let wanted = if self.args.is_empty() { super::CONFIG_FILE.into() } else { self.arg(0)? };
+        let wanted = if self.args.is_empty() { "".into() } else { self.arg(0)? };
+        let names: &[&str] = if wanted.is_empty() { &[JSON_CONFIG_FILE, super::CONFIG_FILE] } else { &[&wanted] };
         let reader = self.frame.session.reader;
+        let place = |fault: Fault| fault.at(self.at.place());
         let mut folder = self.frame.dir();
         while folder != "." {
             folder = path::parent(folder);
-            let candidate = path::resolve(folder, &wanted).map_err(|fault| fault.at(self.at.place()))?;
-            if reader.exists(&candidate).map_err(|fault| fault.at(self.at.place()))? {
-                return Ok(self.text(&path::absolute(&candidate)));
+            for name in names {
+                // Also a name that starts with `/` is taken below the folder.
+                let candidate = path::resolve(folder, name.trim_start_matches('/')).map_err(place)?;
+                if reader.exists(&candidate).map_err(place)? {
+                    return Ok(self.text(&path::absolute(&candidate)));
+                }
             }
         }
         if self.args.len() == 2 {
             return Ok(self.text(&self.arg(1)?));
         }
-        let message = format!("{} is in no parent folder of {}", path::quoted(&wanted), self.frame.dir());
+        let wanted = if wanted.is_empty() { super::CONFIG_FILE } else { &wanted };
+        let message = format!("{} is in no parent folder of {}", path::quoted(wanted), self.frame.dir());
         Err(self.fault(Code::FILE_MISSING, message).remedy("Correct the name, or give a fallback as second argument."))
     }
 
@@ -301,24 +318,30 @@ impl Call<'_, '_> {
                     .remedy("Correct the path, or give a default as second argument.")),
             };
         }
-        if target.ends_with(".json") || target.ends_with(".stack.hcl") || target.ends_with(".values.hcl") {
+        if target.ends_with(".json") || target.ends_with(".stack.hcl") {
             return Err(unsupported_file(&target));
         }
         if let Some(value) = session.configs.borrow().get(&target) {
             return Ok(value.clone().with_origin(self.at.clone()));
         }
         self.enter(&target)?;
-        let value =
-            Frame::open(session, &target, || self.fault(Code::FILE_MISSING, format!("{target} does not exist")))
-                .map_err(first)
-                .and_then(|frame| {
-                    frame.check_locals()?;
-                    frame.config()?.whole(&frame, self.at)
-                });
+        let value = self.read_target(&target);
         session.reading.borrow_mut().pop();
         let value = value.map_err(|fault| fault.note(format!("{target} is read at {}", self.at.place())))?;
         session.configs.borrow_mut().insert(target, value.clone());
         Ok(value)
+    }
+
+    fn read_target(&self, target: &str) -> Result<Value, Fault> {
+        let session = self.frame.session;
+        let missing = || self.fault(Code::FILE_MISSING, format!("{target} does not exist"));
+        if path::name(target) == values::VALUES_FILE {
+            let frame = Frame::open_values(session, target, target, missing).map_err(first)?;
+            return values::whole(&frame, self.at);
+        }
+        let frame = Frame::open(session, target, missing).map_err(first)?;
+        frame.check_locals()?;
+        frame.config()?.whole(&frame, self.at)
     }
 
     fn enter(&self, target: &str) -> Result<(), Fault> {

@@ -10,8 +10,8 @@ use portcullis_hcl::hcl_edit::structure::Block;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault};
 
+use super::exposed;
 use super::frame::Frame;
-use super::sections;
 use crate::path;
 
 /// How an included file's configuration goes into the file that includes it.
@@ -119,17 +119,17 @@ pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Res
     if let [only] = includes
         && only.name.is_empty()
     {
-        return exposed(only, steps, at).map(|(value, used)| Some((value, used)));
+        return exposed_by(only, steps, at).map(|(value, used)| Some((value, used)));
     }
     let Some((name, rest)) = steps.split_first() else {
         let mut entries = portcullis_hcl::value::Entries::new();
         for include in includes.iter().filter(|include| include.expose) {
-            entries.insert(include.name.as_str().into(), exposed(include, &[], at)?.0);
+            entries.insert(include.name.as_str().into(), exposed_by(include, &[], at)?.0);
         }
         return Ok(Some((Value::object(entries, at.clone()), 0)));
     };
     match includes.iter().find(|include| include.name == *name) {
-        Some(include) => exposed(include, rest, at).map(|(value, used)| Some((value, used + 1))),
+        Some(include) => exposed_by(include, rest, at).map(|(value, used)| Some((value, used + 1))),
         None => {
             let names: Vec<&str> = includes.iter().map(|include| include.name.as_str()).collect();
             let fault = at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no include `{name}` in this file"));
@@ -138,7 +138,7 @@ pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Res
     }
 }
 
-fn exposed(include: &Include<'_>, steps: &[&str], at: &Origin) -> Result<(Value, usize), Fault> {
+fn exposed_by(include: &Include<'_>, steps: &[&str], at: &Origin) -> Result<(Value, usize), Fault> {
     if !include.expose {
         return Err(at
             .fault(Code::HCL_UNKNOWN_VARIABLE, format!("include `{}` is not exposed", include.name))
@@ -147,7 +147,7 @@ fn exposed(include: &Include<'_>, steps: &[&str], at: &Origin) -> Result<(Value,
     match steps {
         ["locals", name, ..] => include.frame.local(name, at).map(|value| (value, 2)),
         ["locals"] => include.frame.all_locals(at).map(|value| (value, 1)),
-        [part, ..] => sections::exposed_part(&include.frame, part, at).map(|value| (value, 1)),
-        [] => sections::exposed_whole(&include.frame, at).map(|value| (value, 0)),
+        [part, ..] => exposed::part(&include.frame, part, at).map(|value| (value, 1)),
+        [] => exposed::whole(&include.frame, at).map(|value| (value, 0)),
     }
 }

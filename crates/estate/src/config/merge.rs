@@ -28,45 +28,121 @@ pub(super) fn include(parent: Config, child: Config, strategy: Strategy) -> Resu
     for (kind, sections) in child.terraform_blocks {
         by_label(merged.terraform_blocks.entry(kind).or_default(), sections);
     }
-    for section in child.generate {
-        match merged.generate.iter_mut().find(|parent| parent.label == section.label) {
-            // In a shallow merge Terragrunt refuses two blocks of one name; in a deep one the child's wins.
-            Some(parent) if !deep => {
-                return Err(section
-                    .origin
-                    .fault(
-                        Code::UNKNOWN_BLOCK,
-                        format!("`generate \"{}\"` is in an included file as well", section.label),
-                    )
-                    .note(format!("the other is at {}", parent.place()))
-                    .remedy("Give it another name, or include the file with `merge_strategy = \"deep\"`."));
-            }
-            Some(parent) => *parent = section,
-            None => merged.generate.push(section),
-        }
-    }
-    merged.generate.sort_by(|a, b| a.label.cmp(&b.label));
-    for path in child.dependencies {
-        if !merged.dependencies.iter().any(|parent| parent.equals(&path)) {
-            merged.dependencies.push(path);
-        }
-    }
+    generate(&mut merged.generate, child.generate, deep)?;
+    merged.dependencies = match (merged.dependencies, child.dependencies) {
+        (Some(parent), Some(child)) => Some(paths(parent, child)),
+        (parent, child) => child.or(parent),
+    };
     merged.plain.extend(child.plain.into_iter().filter(|(_, value)| value.as_str() != Some("") && !value.is_null()));
     merged.remote_state = child.remote_state.or(merged.remote_state);
     merged.exclude = match (merged.exclude, child.exclude) {
         (Some(parent), Some(child)) if deep => Some(exclude(parent, child)),
         (parent, child) => child.or(parent),
     };
-    merged.errors = match (merged.errors, child.errors) {
-        (Some(mut parent), Some(child)) if deep => {
-            for (kind, sections) in child {
-                by_label(parent.entry(kind).or_default(), sections);
-            }
-            Some(parent)
-        }
+    merged.engine = match (merged.engine, child.engine) {
+        (Some(parent), Some(child)) if deep => Some(overlaid(parent, child)),
         (parent, child) => child.or(parent),
     };
+    merged.errors = match (merged.errors, child.errors) {
+        (Some(parent), Some(child)) if deep => Some(errors(parent, child)?),
+        (parent, child) => child.or(parent),
+    };
+    features(&mut merged.features, child.features, strategy)?;
     Ok(merged)
+}
+
+/// In a shallow merge Terragrunt refuses two blocks of one name; in a deep one the child's wins.
+fn generate(parents: &mut Vec<Section>, children: Vec<Section>, deep: bool) -> Result<(), Fault> {
+    if !deep && let Some((child, parent)) = children.iter().find_map(|child| Some((child, named(parents, child)?))) {
+        return Err(child
+            .origin
+            .fault(Code::UNKNOWN_BLOCK, format!("`generate \"{}\"` is in an included file as well", child.label))
+            .note(format!("the other is at {}", parent.place()))
+            .remedy("Give it another name, or include the file with `merge_strategy = \"deep\"`."));
+    }
+    by_label(parents, children);
+    parents.sort_by(|a, b| a.label.cmp(&b.label));
+    Ok(())
+}
+
+fn named<'s>(sections: &'s [Section], like: &Section) -> Option<&'s Section> {
+    sections.iter().find(|section| section.label == like.label)
+}
+
+/// Paths of `dependencies`: the parent's first, each once.
+fn paths(mut parents: Vec<Value>, children: Vec<Value>) -> Vec<Value> {
+    for path in children {
+        if !parents.iter().any(|parent| parent.equals(&path)) {
+            parents.push(path);
+        }
+    }
+    parents
+}
+
+/// What the child sets takes the place of what the parent sets.
+fn overlaid(mut parent: Section, child: Section) -> Section {
+    parent.attributes.extend(child.attributes.into_iter().filter(|(_, value)| !value.is_null()));
+    parent.origin = child.origin;
+    parent
+}
+
+type Blocks = std::collections::BTreeMap<&'static str, Vec<Section>>;
+
+/// `retry` and `ignore` blocks of one label are merged: patterns are joined, other attributes are the child's.
+fn errors(mut parents: Blocks, children: Blocks) -> Result<Blocks, Fault> {
+    for (kind, sections) in children {
+        let parents = parents.entry(kind).or_default();
+        for mut child in sections {
+            let Some(parent) = parents.iter_mut().find(|parent| parent.label == child.label) else {
+                parents.push(child);
+                continue;
+            };
+            for patterns in ["retryable_errors", "ignorable_errors"] {
+                if let (Some(before), Some(after)) = (parent.get(patterns), child.get(patterns)) {
+                    let joined = joined(before, after)?;
+                    child.attributes.insert(patterns.into(), joined);
+                }
+            }
+            if let (Some(before), Some(after)) = (parent.get("signals"), child.get("signals")) {
+                let merged = shallow_merge(before, after);
+                child.attributes.insert("signals".into(), merged);
+            }
+            *parent = overlaid(parent.clone(), child);
+        }
+    }
+    Ok(parents)
+}
+
+/// All patterns of two lists, sorted, each once.
+fn joined(before: &Value, after: &Value) -> Result<Value, Fault> {
+    if !(before.is_known_deep() && after.is_known_deep()) {
+        return Ok(Value::derived("join", &[before.clone(), after.clone()], after.origin().clone()));
+    }
+    let mut patterns = before.want_strings("a list of patterns")?;
+    patterns.extend(after.want_strings("a list of patterns")?);
+    patterns.sort();
+    patterns.dedup();
+    let patterns = patterns.into_iter().map(|pattern| Value::string(pattern, after.origin().clone()));
+    Ok(Value::tuple(patterns.collect(), after.origin().clone()))
+}
+
+fn features(parents: &mut Vec<Section>, children: Vec<Section>, strategy: Strategy) -> Result<(), Fault> {
+    for mut child in children {
+        let before = named(parents, &child).and_then(|parent| parent.get("default").cloned());
+        if let Some(merged) = feature(before, child.get("default").cloned(), strategy)? {
+            child.attributes.insert("default".into(), merged);
+        }
+        by_label(parents, vec![child]);
+    }
+    Ok(())
+}
+
+/// A feature's default from the included file and the file that includes it.
+pub(super) fn feature(parent: Option<Value>, child: Option<Value>, strategy: Strategy) -> Result<Option<Value>, Fault> {
+    Ok(match (parent, child) {
+        (Some(parent), Some(child)) if strategy == Strategy::Deep => Some(deep_merge(&parent, &child)?),
+        (parent, child) => child.or(parent),
+    })
 }
 
 /// A child's block replaces the parent's of the same name in its place; others come after the parent's.
@@ -80,7 +156,7 @@ fn by_label(parents: &mut Vec<Section>, children: Vec<Section>) {
 }
 
 fn terraform(mut parent: Section, mut child: Section, deep: bool) -> Result<Section, Fault> {
-    for name in ["source", "copy_terraform_lock_file"] {
+    for name in ["source", "version", "copy_terraform_lock_file"] {
         if let Some(value) = child.attributes.remove(name) {
             parent.attributes.insert(name.into(), value);
         }

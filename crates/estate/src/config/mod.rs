@@ -12,22 +12,31 @@
 //! | `frame` | one file: its names, lazily |
 //! | `include` | include blocks, and what they expose |
 //! | `dependency` | dependency blocks, their outputs and mocks |
-//! | `functions` | Terragrunt's functions; `files` those that read files |
-//! | `sections` | blocks and attributes as values, and as other configuration sees them |
+//! | `functions` | Terragrunt's functions; `files` and `globs` those that read files, `working_dir` that one |
+//! | `values` | the values of a unit that a stack generates |
+//! | `sections` | blocks and attributes as values |
+//! | `exposed` | a configuration as other configuration sees it, and as it is rendered |
+//! | `legacy` | spellings of Terragrunt before 1.0 |
 //! | `merge` | includes merged into the file that includes them |
 //!
 //! Rules taken from Terragrunt (its reference of blocks, attributes and functions, and `pkg/config`) are
 //! stated where they are applied.
 
 mod dependency;
+mod exposed;
 mod files;
 mod frame;
 mod functions;
+mod globs;
 mod include;
+mod legacy;
 mod merge;
+mod retryable;
 mod schema;
 mod sections;
 mod session;
+mod values;
+mod working_dir;
 
 pub(crate) use dependency::target;
 pub(crate) use frame::Frame;

@@ -30,6 +30,8 @@ enum Labels {
     Single,
     /// One label, which is the block's name.
     Named,
+    /// One label, which several blocks may have.
+    Repeated,
     /// One label or none (`include`).
     Maybe,
 }
@@ -51,6 +53,11 @@ static FILE: Shape = Shape {
         "iam_assume_role_duration",
         "iam_assume_role_session_name",
         "iam_web_identity_token",
+        // Spellings of Terragrunt before 1.0, which it refuses by now.
+        "skip",
+        "retryable_errors",
+        "retry_max_attempts",
+        "retry_sleep_interval_sec",
     ],
     blocks: &[
         Inner { name: "locals", labels: Labels::Single, shape: &LOCALS },
@@ -63,6 +70,7 @@ static FILE: Shape = Shape {
         Inner { name: "feature", labels: Labels::Named, shape: &FEATURE },
         Inner { name: "exclude", labels: Labels::Single, shape: &EXCLUDE },
         Inner { name: "errors", labels: Labels::Single, shape: &ERRORS },
+        Inner { name: "engine", labels: Labels::Single, shape: &ENGINE },
         Inner { name: "catalog", labels: Labels::Single, shape: &CATALOG },
     ],
     ..NONE
@@ -72,12 +80,19 @@ static INCLUDE: Shape =
     Shape { name: "`include`", required: &["path"], optional: &["expose", "merge_strategy"], ..NONE };
 static TERRAFORM: Shape = Shape {
     name: "`terraform`",
-    optional: &["source", "include_in_copy", "exclude_from_copy", "copy_terraform_lock_file", "mutable"],
+    optional: &[
+        "source",
+        "include_in_copy",
+        "exclude_from_copy",
+        "copy_terraform_lock_file",
+        "mutable",
+        "update_source_with_cas",
+    ],
     blocks: &[
-        Inner { name: "extra_arguments", labels: Labels::Named, shape: &EXTRA_ARGUMENTS },
-        Inner { name: "before_hook", labels: Labels::Named, shape: &HOOK },
-        Inner { name: "after_hook", labels: Labels::Named, shape: &HOOK },
-        Inner { name: "error_hook", labels: Labels::Named, shape: &ERROR_HOOK },
+        Inner { name: "extra_arguments", labels: Labels::Repeated, shape: &EXTRA_ARGUMENTS },
+        Inner { name: "before_hook", labels: Labels::Repeated, shape: &HOOK },
+        Inner { name: "after_hook", labels: Labels::Repeated, shape: &HOOK },
+        Inner { name: "error_hook", labels: Labels::Repeated, shape: &ERROR_HOOK },
     ],
     ..NONE
 };
@@ -140,6 +155,8 @@ static RETRY: Shape =
     Shape { name: "`retry`", required: &["retryable_errors", "max_attempts", "sleep_interval_sec"], ..NONE };
 static IGNORE: Shape =
     Shape { name: "`ignore`", required: &["ignorable_errors"], optional: &["message", "signals"], ..NONE };
+static ENGINE: Shape =
+    Shape { name: "`engine`", required: &["source"], optional: &["version", "type", "meta"], ..NONE };
 /// For `terragrunt catalog` only: means nothing to a run.
 static CATALOG: Shape = Shape {
     name: "`catalog`",
@@ -154,6 +171,17 @@ static CATALOG: Shape = Shape {
 pub(super) fn check(file: &Arc<File>) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
     check_body(file, file.body(), &FILE, &Origin::new(file, 0..0), &mut faults);
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Checks a values file: attributes of any name, each once, and no blocks.
+///
+/// # Errors
+/// All faults, in the order of the text.
+pub(super) fn check_values(file: &Arc<File>) -> Result<(), Vec<Fault>> {
+    static VALUES: Shape = Shape { name: "a values file", open: true, ..NONE };
+    let mut faults = Vec::new();
+    check_body(file, file.body(), &VALUES, &Origin::new(file, 0..0), &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
@@ -187,7 +215,7 @@ fn check_body(file: &Arc<File>, body: &Body, shape: &Shape, at: &Origin, faults:
                 let label = block.labels.first().map_or("", |label| label.as_str());
                 if let Some(message) = wrong_labels(block, inner.labels) {
                     faults.push(Origin::of(file, block).fault(Code::UNKNOWN_BLOCK, message));
-                } else if !blocks.insert((inner.name, label)) {
+                } else if !blocks.insert((inner.name, label)) && inner.labels != Labels::Repeated {
                     faults.push(twice(file, block));
                 }
                 check_body(file, &block.body, inner.shape, &Origin::of(file, &block.ident), faults);
@@ -202,9 +230,9 @@ fn check_body(file: &Arc<File>, body: &Body, shape: &Shape, at: &Origin, faults:
 fn wrong_labels(block: &Block, labels: Labels) -> Option<String> {
     let name = block.ident.as_str();
     match (labels, block.labels.len()) {
-        (Labels::Single, 0) | (Labels::Named, 1) | (Labels::Maybe, 0 | 1) => None,
+        (Labels::Single, 0) | (Labels::Named | Labels::Repeated, 1) | (Labels::Maybe, 0 | 1) => None,
         (Labels::Single, _) => Some(format!("`{name}` takes no label")),
-        (Labels::Named, _) => Some(format!("`{name}` takes one label")),
+        (Labels::Named | Labels::Repeated, _) => Some(format!("`{name}` takes one label")),
         (Labels::Maybe, _) => Some(format!("`{name}` takes one label or none")),
     }
 }
@@ -220,11 +248,7 @@ fn unknown_attribute(file: &Arc<File>, attribute: &Attribute, shape: &Shape) -> 
     let fault = Origin::of(file, attribute)
         .fault(Code::UNKNOWN_BLOCK, format!("attribute `{name}` is not known in {}", shape.name));
     match name {
-        "skip" => fault.remedy("Use an `exclude` block; Terragrunt 1.0 has no `skip`."),
-        "retryable_errors" | "retry_max_attempts" | "retry_sleep_interval_sec" => {
-            fault.remedy("Use an `errors` block with a `retry` block in it.")
-        }
-        "version" | "update_source_with_cas" => {
+        "version" | "mutable" => {
             fault.remedy("This is an experiment of Terragrunt that is not supported. Pin the source itself.")
         }
         _ => fault.remedy(known(shape)),
@@ -235,9 +259,12 @@ fn unknown_block(file: &Arc<File>, block: &Block, shape: &Shape) -> Fault {
     let name = block.ident.as_str();
     let origin = Origin::of(file, block);
     match name {
-        "engine" | "unit" | "stack" | "expansion" | "autoinclude" => origin
-            .fault(Code::HCL_UNSUPPORTED, format!("block `{name}` is not supported yet"))
-            .remedy("Use the `terragrunt` driver for this unit, or remove the block."),
+        "unit" | "stack" => origin
+            .fault(Code::UNKNOWN_BLOCK, format!("block `{name}` is not known in {}", shape.name))
+            .remedy("It belongs in a file named terragrunt.stack.hcl."),
+        "expansion" => origin
+            .fault(Code::HCL_UNSUPPORTED, "block `expansion` is not supported")
+            .remedy("It is an experiment of Terragrunt. Write one block for each element."),
         _ if shape.required.contains(&name) || shape.optional.contains(&name) => origin
             .fault(Code::UNKNOWN_BLOCK, format!("`{name}` is an attribute of {}, not a block", shape.name))
             .remedy(format!("Write `{name} = {{ … }}`.")),
@@ -284,7 +311,11 @@ mod tests {
             faults("dependency \"a\" {}\n"),
             ["a/terragrunt.hcl:1:1: `dependency` needs `config_path` [PC-0406]"]
         );
-        assert_eq!(faults("engine {}\n"), ["a/terragrunt.hcl:1:1: block `engine` is not supported yet [PC-0405]"]);
+        assert_eq!(faults("engine {}\n"), ["a/terragrunt.hcl:1:1: `engine` needs `source` [PC-0406]"]);
+        assert_eq!(
+            faults("unit \"a\" {}\n"),
+            ["a/terragrunt.hcl:1:1: block `unit` is not known in the configuration [PC-0415]"]
+        );
         assert_eq!(
             faults("inputs {}\n"),
             ["a/terragrunt.hcl:1:1: `inputs` is an attribute of the configuration, not a block [PC-0415]"]

@@ -1,5 +1,4 @@
-//! Blocks and attributes as evaluated values ([`Section`], [`Config`]), and as other configuration sees them
-//! (`include.NAME.…`, `read_terragrunt_config`).
+//! Blocks and attributes as evaluated values: [`Section`], [`Config`].
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,10 +9,10 @@ use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault, Place};
 
 use super::frame::Frame;
-use super::{dependency, merge, schema};
+use super::{dependency, legacy, merge, schema};
 
 /// Attributes of a configuration that hold one plain value.
-const PLAIN: [&str; 9] = [
+pub(super) const PLAIN: [&str; 9] = [
     "terraform_binary",
     "terraform_version_constraint",
     "terragrunt_version_constraint",
@@ -50,10 +49,6 @@ impl Section {
     pub(crate) fn place(&self) -> Place {
         self.origin.place()
     }
-
-    pub(super) fn value(&self) -> Value {
-        Value::object(self.attributes.clone(), self.origin.clone())
-    }
 }
 
 /// A file's configuration, or that of a file with its includes merged in.
@@ -66,26 +61,31 @@ pub(crate) struct Config {
     pub(crate) terraform_blocks: BTreeMap<&'static str, Vec<Section>>,
     pub(crate) remote_state: Option<Section>,
     pub(crate) generate: Vec<Section>,
-    /// The paths of `dependencies`.
-    pub(crate) dependencies: Vec<Value>,
+    /// The paths of `dependencies`, when there is such a block.
+    pub(crate) dependencies: Option<Vec<Value>>,
     /// Whether there is an `errors` block, and its blocks.
     pub(crate) errors: Option<BTreeMap<&'static str, Vec<Section>>>,
     pub(crate) exclude: Option<Section>,
+    pub(crate) engine: Option<Section>,
+    pub(crate) features: Vec<Section>,
 }
 
 impl Config {
     /// The configuration of a frame with its includes merged in.
     pub(super) fn of(frame: &Rc<Frame<'_>>) -> Result<Config, Fault> {
         let mut config = Config::own(frame, None)?;
+        let exclude = config.exclude.clone();
         for include in frame.includes()?.iter().rev() {
             let parent = Config::own(&include.frame, None)?;
             config = merge::include(parent, config, include.strategy)?;
         }
+        // Whatever the strategy, a file's own block counts as it is written.
+        config.exclude = exclude.or(config.exclude);
         Ok(config)
     }
 
     /// What a frame's own file says, or one part of it.
-    fn own(frame: &Rc<Frame<'_>>, only: Option<&str>) -> Result<Config, Fault> {
+    pub(super) fn own(frame: &Rc<Frame<'_>>, only: Option<&str>) -> Result<Config, Fault> {
         let wanted = |part: &str| only.is_none_or(|only| only == part);
         let mut config = Config::default();
         for name in PLAIN.into_iter().filter(|name| wanted(name)) {
@@ -113,16 +113,23 @@ impl Config {
             && let Some(section) = block_section(frame, "dependencies")?
             && let Some(paths) = section.get("paths")
         {
-            config.dependencies = paths.want_seq("`paths` of `dependencies`")?.to_vec();
+            config.dependencies = Some(paths.want_seq("`paths` of `dependencies`")?.to_vec());
         }
         if wanted("exclude") {
             config.exclude = block_section(frame, "exclude")?;
+        }
+        if wanted("engine") {
+            config.engine = block_section(frame, "engine")?;
+        }
+        if wanted("feature") {
+            config.features = frame.blocks("feature").map(|block| frame.section(block)).collect::<Result<_, _>>()?;
         }
         if wanted("errors")
             && let Some(block) = frame.blocks("errors").next()
         {
             config.errors = Some(inner_sections(frame, block, &["retry", "ignore"])?);
         }
+        legacy::add(&mut config, frame, wanted)?;
         Ok(config)
     }
 
@@ -140,87 +147,6 @@ impl Config {
         self.terraform_blocks = inner_sections(frame, block, &TERRAFORM_BLOCKS)?;
         Ok(())
     }
-
-    /// A part as other configuration sees it. `None`: there is no such part.
-    fn part(&self, frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Option<Value>, Fault> {
-        let object = |entries: Entries| Some(Value::object(entries, at.clone()));
-        Ok(match part {
-            "locals" => Some(frame.all_locals(at)?),
-            "inputs" => Some(self.inputs.clone().unwrap_or_else(|| Value::object(Entries::new(), at.clone()))),
-            "terraform" => self.terraform.as_ref().map(|section| {
-                let mut entries = section.attributes.clone();
-                for (kind, sections) in &self.terraform_blocks {
-                    entries.insert((*kind).into(), by_label(sections, at));
-                }
-                Value::object(entries, section.origin.clone())
-            }),
-            "remote_state" => self.remote_state.as_ref().map(Section::value),
-            "generate" => Some(by_label(&self.generate, at)),
-            "dependencies" if self.dependencies.is_empty() => None,
-            "dependencies" => {
-                object(Entries::from([("paths".into(), Value::tuple(self.dependencies.clone(), at.clone()))]))
-            }
-            "dependency" => Some(dependency::exposed(frame, at)?),
-            "exclude" => self.exclude.as_ref().map(Section::value),
-            "errors" => self.errors.as_ref().and_then(|blocks| {
-                object(blocks.iter().map(|(kind, sections)| ((*kind).into(), by_label(sections, at))).collect())
-            }),
-            // Terragrunt gives text attributes that are not set as empty text, others not at all.
-            "prevent_destroy" | "iam_assume_role_duration" => self.plain.get(part).cloned(),
-            part if PLAIN.contains(&part) => {
-                Some(self.plain.get(part).cloned().unwrap_or_else(|| Value::string("", at.clone())))
-            }
-            _ => None,
-        })
-    }
-
-    /// All parts as one object.
-    pub(super) fn whole(&self, frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
-        const PARTS: [&str; 9] = [
-            "locals",
-            "inputs",
-            "terraform",
-            "remote_state",
-            "generate",
-            "dependencies",
-            "dependency",
-            "exclude",
-            "errors",
-        ];
-        let mut entries = Entries::new();
-        for part in PARTS.into_iter().chain(PLAIN) {
-            if let Some(value) = self.part(frame, part, at)? {
-                entries.insert(part.into(), value);
-            }
-        }
-        Ok(Value::object(entries, at.clone()))
-    }
-}
-
-/// One part of an included file, as `include.NAME.PART` gives it.
-pub(super) fn exposed_part(frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Value, Fault> {
-    let value = frame.memoized(&format!("(part {part})"), || {
-        let config = Config::own(frame, Some(part))?;
-        config.part(frame, part, at)?.ok_or_else(|| {
-            at.fault(Code::HCL_EVALUATION, format!("{} has no `{part}`", frame.file.path()))
-                .remedy("Only what the included file sets is exposed.")
-        })
-    });
-    value.unwrap_or_else(|| Err(at.fault(Code::HCL_EVALUATION, format!("`{part}` refers to itself"))))
-}
-
-/// All of an included file, as `include.NAME` gives it.
-pub(super) fn exposed_whole(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
-    Config::own(frame, None)?.whole(frame, at)
-}
-
-fn by_label(sections: &[Section], at: &Origin) -> Value {
-    let entries = sections.iter().map(|section| {
-        let mut attributes = section.attributes.clone();
-        attributes.insert("name".into(), Value::string(section.label.as_str(), section.origin.clone()));
-        (Arc::from(section.label.as_str()), Value::object(attributes, section.origin.clone()))
-    });
-    Value::object(entries.collect(), at.clone())
 }
 
 fn block_section(frame: &Rc<Frame<'_>>, kind: &str) -> Result<Option<Section>, Fault> {

@@ -14,6 +14,9 @@ use crate::path;
 use crate::reader::Reader;
 use crate::settings::Settings;
 
+/// A configuration written as JSON.
+pub(crate) const JSON_CONFIG_FILE: &str = "terragrunt.hcl.json";
+
 /// What the outputs of dependencies are in an evaluation.
 #[derive(Clone, Copy)]
 pub(crate) enum OutputsMode<'a> {
@@ -149,7 +152,7 @@ impl<'a> Session<'a> {
         if !self.reader.is_dir(path)? {
             return Ok(path.to_owned());
         }
-        for other in ["terragrunt.hcl.json", "terragrunt.stack.hcl"] {
+        for other in [JSON_CONFIG_FILE, "terragrunt.stack.hcl"] {
             let other = path::child(path, other);
             if self.reader.exists(&other)? {
                 return Err(unsupported_file(&other));

@@ -39,7 +39,7 @@ fn one_broken_unit_leaves_the_others_alone() {
 
 #[test]
 fn files_of_terragrunt_that_are_not_understood_are_refused_by_name() {
-    for file in ["terragrunt.stack.hcl", "terragrunt.hcl.json", "terragrunt.values.hcl", "terragrunt.autoinclude.hcl"] {
+    for file in ["terragrunt.stack.hcl", "terragrunt.hcl.json", "terragrunt.autoinclude.hcl"] {
         let folder = Folder::new(&[("dev/x/main.tf", ""), ("dev/x/terragrunt.hcl", "")]);
         folder.write(&format!("dev/x/{file}"), "");
         let estate = folder.load();

@@ -10,6 +10,7 @@ mod files;
 mod functions;
 mod includes;
 mod resolved;
+mod rules;
 
 use std::path::Path;
 use std::sync::Arc;

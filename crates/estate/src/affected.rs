@@ -1,6 +1,7 @@
 //! Which units differ between two commits, and why.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portcullis_model::{Fault, UnitPath};
 
@@ -63,7 +64,7 @@ pub fn affected(base: &Estate, head: &Estate) -> Vec<Affected> {
     result
 }
 
-type Evaluated = Result<Unit, Vec<Fault>>;
+type Evaluated = Result<Arc<Unit>, Vec<Fault>>;
 
 fn difference(base: Option<&Evaluated>, head: &Evaluated) -> Option<(AffectedKind, String)> {
     match (base, head) {

@@ -8,8 +8,8 @@ use portcullis_model::{Code, Fault, Place, UnitPath};
 use crate::config::{CONFIG_FILE, unsupported_file};
 use crate::module::LEFT_BEHIND;
 use crate::path;
-use crate::reader::Reader;
-use crate::source::EntryKind;
+use crate::settings::Limits;
+use crate::source::{EntryKind, Source};
 
 /// Files next to a configuration that change its meaning, and are not understood yet.
 const UNSUPPORTED: [&str; 4] =
@@ -23,14 +23,13 @@ pub(crate) struct Discovered {
 }
 
 /// Walks `within`. A folder that does not exist has no units.
-pub(crate) fn discover(reader: &Reader, within: &str) -> Result<Discovered, Fault> {
-    let limits = reader.limits();
+pub(crate) fn discover(source: &dyn Source, limits: &Limits, within: &str) -> Result<Discovered, Fault> {
     let mut found = Discovered { folders: BTreeMap::new(), faults: Vec::new() };
     let mut left = vec![within.to_owned()];
     let mut seen = 0usize;
     while let Some(folder) = left.pop() {
-        // The source itself, not the reader: a link on the way to the account's folder is no way in.
-        let Some(entries) = reader.source().list(&folder)? else { continue };
+        // A link on the way to the account's folder is no way in: the source follows none.
+        let Some(entries) = source.list(&folder)? else { continue };
         let mut unit = false;
         let mut unsupported = None;
         for entry in &entries {

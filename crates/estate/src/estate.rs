@@ -2,38 +2,45 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_hcl::Value;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
+use crate::cache::{Cache, Made};
 use crate::config::CONFIG_FILE;
 use crate::discover::discover;
 use crate::evaluate::{self, Evaluated, Shared};
 use crate::graph::{self, Graph};
 use crate::module::Contents;
 use crate::path;
-use crate::reader::Reader;
+use crate::reader::{Library, Reader};
 use crate::resolved::Resolved;
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::trace::TreeNumber;
 use crate::unit::Unit;
 
 /// Outputs of a unit by name, as its state has them; `None` when it has no state yet.
 pub type Outputs<'a> = &'a dyn Fn(&UnitPath) -> Option<serde_json::Map<String, serde_json::Value>>;
 
+/// Units by path, each evaluated or with what is wrong with it.
+pub type Units = BTreeMap<UnitPath, Result<Arc<Unit>, Vec<Fault>>>;
+
 /// Stack of a thread that evaluates, in bytes: enough for the deepest nesting that the limits allow.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-/// Fewer units than this are not worth a second thread.
-const UNITS_PER_THREAD: usize = 16;
+/// Units that a thread takes at a time.
+const UNITS_PER_STEP: usize = 16;
 
 /// All units of a repository at one commit.
 pub struct Estate {
-    reader: Reader,
+    library: Arc<Library>,
     contents: Contents,
     settings: Settings,
-    units: BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>,
+    units: Units,
     faults: Vec<Fault>,
     graph: Graph,
+    fresh: usize,
 }
 
 impl Estate {
@@ -44,21 +51,35 @@ impl Estate {
     /// # Errors
     /// When the source cannot be read, or a limit on the repository's size is exceeded.
     pub fn load(source: Arc<dyn Source>, settings: &Settings) -> Result<Estate, Fault> {
-        let reader = Reader::new(source, &settings.limits);
+        Estate::load_with(source, settings, &Arc::default())
+    }
+
+    /// As [`Estate::load`], with what other loads have found out: a unit is evaluated only if something that it
+    /// asked for has another answer now. The result is the same as without.
+    ///
+    /// # Errors
+    /// As [`Estate::load`].
+    pub fn load_with(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Estate, Fault> {
+        let library = Library::new(source, &settings.limits, Arc::clone(cache));
         let contents = Contents::default();
-        let found = discover(&reader, &settings.within)?;
-        let shared = Shared { reader: &reader, settings, contents: &contents };
-        let evaluated = evaluate_all(&shared, &found.folders.into_iter().collect::<Vec<_>>())?;
-        let mut units = settle(&reader, evaluated);
+        let found = discover(library.source(), &settings.limits, &settings.within)?;
+        let folders: Vec<(UnitPath, Option<Fault>)> = found.folders.into_iter().collect();
+        let (evaluated, fresh) = evaluate_all(&library, &contents, settings, &folders)?;
+        let mut units = settle(&library, evaluated);
         for (unit, fault) in dangling(&units).into_iter().chain(graph::cycles(&units)) {
             units.insert(unit, Err(vec![fault]));
         }
         let graph = Graph::new(&units);
-        Ok(Estate { reader, contents, settings: settings.clone(), units, faults: found.faults, graph })
+        Ok(Estate { library, contents, settings: settings.clone(), units, faults: found.faults, graph, fresh })
+    }
+
+    /// How many units were evaluated for this load; the others were known.
+    pub fn evaluated(&self) -> usize {
+        self.fresh
     }
 
     /// All units by path, each evaluated or with what is wrong with it.
-    pub fn units(&self) -> &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>> {
+    pub fn units(&self) -> &Units {
         &self.units
     }
 
@@ -102,8 +123,9 @@ impl Estate {
         let wanted = known.dependencies.iter().filter(|dependency| dependency.outputs);
         let outputs: BTreeMap<&UnitPath, _> =
             wanted.filter_map(|dependency| Some((&dependency.target, outputs(&dependency.target)?))).collect();
-        let shared = Shared { reader: &self.reader, settings: &self.settings, contents: &self.contents };
         on_deep_stack(|| {
+            let reader = Reader::new(&self.library);
+            let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
             evaluate::resolve(&shared, unit, command, &|dependency: &UnitPath| outputs.get(dependency).cloned())
         })?
     }
@@ -117,12 +139,14 @@ impl Estate {
         if !self.units.contains_key(unit) {
             return Err(self.no_such_unit(unit)?);
         }
-        let shared = Shared { reader: &self.reader, settings: &self.settings, contents: &self.contents };
-        on_deep_stack(|| evaluate::rendered(&shared, unit))?
+        on_deep_stack(|| {
+            let reader = Reader::new(&self.library);
+            evaluate::rendered(&Shared { reader: &reader, settings: &self.settings, contents: &self.contents }, unit)
+        })?
     }
 
     fn no_such_unit(&self, unit: &UnitPath) -> Result<Fault, Fault> {
-        if let Some(found) = self.reader.find(unit.as_str())?
+        if let Some(found) = Reader::new(&self.library).find(unit.as_str())?
             && found.real != unit.as_str()
         {
             return Ok(Fault::new(Code::UNIT_PATH_SYMLINK, format!("{unit} leads through a symbolic link"))
@@ -135,19 +159,22 @@ impl Estate {
 }
 
 /// Configurations that only others include are no units, even if they cannot stand for themselves.
-fn settle(reader: &Reader, evaluated: Vec<(UnitPath, Evaluated)>) -> BTreeMap<UnitPath, Result<Unit, Vec<Fault>>> {
-    let mut units = BTreeMap::new();
+fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Units {
+    let mut units = Units::new();
     for (path, evaluated) in evaluated {
         match evaluated {
-            Evaluated::Unit(unit) => drop(units.insert(path, Ok(*unit))),
-            Evaluated::Broken(faults) => drop(units.insert(path, Err(faults))),
+            Evaluated::Unit(unit) => drop(units.insert(path, Ok(unit))),
+            Evaluated::Broken(faults) => drop(units.insert(path, Err(faults.to_vec()))),
             Evaluated::NoUnit => {}
         }
+    }
+    if units.values().all(Result::is_ok) {
+        return units;
     }
     let read: std::collections::BTreeSet<String> = units
         .values()
         .flatten()
-        .flat_map(|unit: &Unit| {
+        .flat_map(|unit: &Arc<Unit>| {
             let own = path::child(unit.path.as_str(), CONFIG_FILE);
             unit.reads.iter().filter(move |read| **read != own).cloned()
         })
@@ -155,14 +182,14 @@ fn settle(reader: &Reader, evaluated: Vec<(UnitPath, Evaluated)>) -> BTreeMap<Un
     units.retain(|path, unit| {
         let parent = unit.is_err()
             && read.contains(&path::child(path.as_str(), CONFIG_FILE))
-            && !Contents::has_code(reader, path.as_str()).unwrap_or(true);
+            && !Contents::has_code(&Reader::new(library), path.as_str()).unwrap_or(true);
         !parent
     });
     units
 }
 
 /// Units that depend on a folder whose configuration turned out to be no unit.
-fn dangling(units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>) -> BTreeMap<UnitPath, Fault> {
+fn dangling(units: &Units) -> BTreeMap<UnitPath, Fault> {
     let mut faults = BTreeMap::new();
     for unit in units.values().flatten() {
         let gone = unit.dependencies.iter().find(|found| !found.foreign && !units.contains_key(&found.target));
@@ -177,35 +204,64 @@ fn dangling(units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>) -> BTreeMap<Un
     faults
 }
 
+/// Evaluates what is not known already, on all cores. Also says how many that were.
 fn evaluate_all(
-    shared: &Shared<'_>,
+    library: &Arc<Library>,
+    contents: &Contents,
+    settings: &Settings,
     folders: &[(UnitPath, Option<Fault>)],
-) -> Result<Vec<(UnitPath, Evaluated)>, Fault> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let size = folders.len().div_ceil(threads).max(UNITS_PER_THREAD);
-    let one = |(path, fault): &(UnitPath, Option<Fault>)| {
-        let evaluated = match fault {
-            Some(fault) => Evaluated::Broken(vec![fault.clone()]),
-            None => evaluate::unit(shared, path),
-        };
-        (path.clone(), evaluated)
+) -> Result<(Vec<(UnitPath, Evaluated)>, usize), Fault> {
+    let results = library.cache().results(settings);
+    let load = results.begin(TreeNumber::next());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (mut evaluated, mut made) = (Vec::new(), Vec::new());
+        loop {
+            let start = next.fetch_add(UNITS_PER_STEP, Ordering::Relaxed);
+            let Some(left) = folders.get(start..).filter(|left| !left.is_empty()) else { break };
+            for (index, (unit, fault)) in left.iter().take(UNITS_PER_STEP).enumerate() {
+                let known = || results.find(unit, load, library.source());
+                let outcome = match fault {
+                    Some(fault) => Evaluated::Broken([fault.clone()].into()),
+                    None => known().unwrap_or_else(|| {
+                        let reader = Reader::new(library);
+                        let outcome = evaluate::unit(&Shared { reader: &reader, settings, contents }, unit);
+                        made.push(Made { unit: unit.clone(), evaluated: outcome.clone(), trace: reader.into_trace() });
+                        outcome
+                    }),
+                };
+                evaluated.push((start + index, outcome));
+            }
+        }
+        (evaluated, made)
     };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let outcomes = on_deep_stacks(threads.min(folders.len().div_ceil(UNITS_PER_STEP)).max(1), work)?;
+    let (mut evaluated, mut made) = (Vec::with_capacity(folders.len()), Vec::new());
+    for (outcome, fresh) in outcomes {
+        evaluated.extend(outcome);
+        made.extend(fresh);
+    }
+    evaluated.sort_unstable_by_key(|(index, _)| *index);
+    let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
+    let fresh = made.len();
+    results.keep(load, made);
+    Ok((named, fresh))
+}
+
+/// Does something on several threads where deep nesting cannot exhaust the stack.
+fn on_deep_stacks<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Result<Vec<T>, Fault> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> = folders
-            .chunks(size)
-            .map(|chunk| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
                 std::thread::Builder::new()
                     .name("estate".to_owned())
                     .stack_size(STACK_BYTES)
-                    .spawn_scoped(scope, move || chunk.iter().map(one).collect::<Vec<_>>())
+                    .spawn_scoped(scope, &work)
                     .map_err(|error| Fault::io("a thread cannot be started", &error))
             })
             .collect::<Result<_, _>>()?;
-        let mut evaluated = Vec::with_capacity(folders.len());
-        for worker in workers {
-            evaluated.extend(worker.join().map_err(|_| Fault::internal("an evaluation panicked"))?);
-        }
-        Ok(evaluated)
+        workers.into_iter().map(|worker| worker.join().map_err(|_| Fault::internal("an evaluation panicked"))).collect()
     })
 }
 

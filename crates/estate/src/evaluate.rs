@@ -1,6 +1,7 @@
 //! One unit, evaluated: with outputs unknown ([`unit`]: graph, digest, exactness) or at hand ([`resolve`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use portcullis_hcl::Value;
@@ -29,11 +30,12 @@ pub(crate) struct Shared<'a> {
 }
 
 /// What a folder with a configuration turned out to be.
+#[derive(Clone)]
 pub(crate) enum Evaluated {
-    Unit(Box<Unit>),
+    Unit(Arc<Unit>),
     /// A configuration that has no module: a parent of others.
     NoUnit,
-    Broken(Vec<Fault>),
+    Broken(Arc<[Fault]>),
 }
 
 fn missing(unit: &UnitPath) -> Fault {
@@ -46,7 +48,7 @@ pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
     let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
     let frame = match Frame::open(&session, &session.unit_config(), || missing(path)) {
         Ok(frame) => frame,
-        Err(faults) => return Evaluated::Broken(faults),
+        Err(faults) => return Evaluated::Broken(faults.into()),
     };
     let mut faults = Vec::new();
     // Every stage that can be looked at is, so that one round shows most of what is wrong.
@@ -64,12 +66,12 @@ pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
         decode::check(config).into_iter().for_each(|fault| stage(Err(fault)));
     }
     if !faults.is_empty() {
-        return Evaluated::Broken(faults);
+        return Evaluated::Broken(faults.into());
     }
     match describe(shared, &session, &frame, path) {
-        Ok(Some(unit)) => Evaluated::Unit(Box::new(unit)),
+        Ok(Some(unit)) => Evaluated::Unit(Arc::new(unit)),
         Ok(None) => Evaluated::NoUnit,
-        Err(fault) => Evaluated::Broken(vec![fault]),
+        Err(fault) => Evaluated::Broken([fault].into()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The dependency graph of an estate: order, dependents, cycles. Pure; knows nothing of configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use portcullis_model::{Code, Fault, UnitPath};
 
+use crate::estate::Units;
 use crate::unit::{Dependency, Unit};
 
 /// Who depends on whom, within the estate. A unit that could not be evaluated has no edges of its own.
@@ -15,7 +17,7 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// Builds the graph. The units must be free of cycles (see [`cycles`]).
-    pub(crate) fn new(units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>) -> Self {
+    pub(crate) fn new(units: &Units) -> Self {
         let mut dependents: BTreeMap<UnitPath, BTreeSet<UnitPath>> = BTreeMap::new();
         let mut waiting: BTreeMap<UnitPath, usize> = BTreeMap::new();
         for (path, unit) in units {
@@ -44,7 +46,7 @@ impl Graph {
     }
 }
 
-fn inner(unit: &Result<Unit, Vec<Fault>>) -> impl Iterator<Item = &Dependency> {
+fn inner(unit: &Result<Arc<Unit>, Vec<Fault>>) -> impl Iterator<Item = &Dependency> {
     unit.iter().flat_map(|unit| &unit.dependencies).filter(|dependency| !dependency.foreign)
 }
 
@@ -67,7 +69,7 @@ fn kahn(mut waiting: BTreeMap<UnitPath, usize>, dependents: &BTreeMap<UnitPath, 
 }
 
 /// For each unit that is part of a cycle, a fault (`PC-0412`) that names the cycle and its lines.
-pub(crate) fn cycles(units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>) -> BTreeMap<UnitPath, Fault> {
+pub(crate) fn cycles(units: &Units) -> BTreeMap<UnitPath, Fault> {
     let mut found = BTreeMap::new();
     let mut done: BTreeSet<UnitPath> = BTreeSet::new();
     for start in units.keys() {
@@ -106,10 +108,7 @@ fn report(chain: &[(UnitPath, Vec<Dependency>)], closes: &UnitPath, faults: &mut
     }
 }
 
-fn complete(
-    units: &BTreeMap<UnitPath, Result<Unit, Vec<Fault>>>,
-    found: BTreeMap<UnitPath, Vec<UnitPath>>,
-) -> BTreeMap<UnitPath, Fault> {
+fn complete(units: &Units, found: BTreeMap<UnitPath, Vec<UnitPath>>) -> BTreeMap<UnitPath, Fault> {
     let mut faults = BTreeMap::new();
     for (unit, members) in found {
         let start = members.iter().position(|member| *member == unit).unwrap_or(0);
@@ -136,7 +135,7 @@ mod tests {
     use crate::unit::Parts;
     use portcullis_model::{Digest, Place};
 
-    fn estate(edges: &[(&str, &[&str])]) -> BTreeMap<UnitPath, Result<Unit, Vec<Fault>>> {
+    fn estate(edges: &[(&str, &[&str])]) -> Units {
         let unit = |path: &str| UnitPath::parse(path).unwrap();
         edges
             .iter()
@@ -165,7 +164,7 @@ mod tests {
                     inexact: Vec::new(),
                     exclude: None,
                 };
-                (unit(path), Ok(made))
+                (unit(path), Ok(Arc::new(made)))
             })
             .collect()
     }

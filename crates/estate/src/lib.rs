@@ -10,11 +10,13 @@
 //! of the repository, reads no environment and no clock, and needs no checkout.
 
 mod affected;
+mod cache;
 mod config;
 mod decode;
 mod discover;
 mod estate;
 mod evaluate;
+mod generations;
 mod graph;
 mod json;
 mod module;
@@ -23,17 +25,21 @@ mod reader;
 mod resolved;
 mod settings;
 mod source;
+mod trace;
 mod unit;
 mod version;
 
 pub use affected::{Affected, AffectedKind, affected};
-pub use estate::{Estate, Outputs};
+pub use cache::{Cache, CacheLimits};
+pub use estate::{Estate, Outputs, Units};
 pub use json::shown;
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
     ModuleSource, RemoteState, Resolved, Retry,
 };
 pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
-pub use source::{DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitSource, Source};
+pub use source::{
+    ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Source,
+};
 pub use unit::{Dependency, Exclude, Parts, Unit};
 pub use version::satisfies;

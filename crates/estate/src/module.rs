@@ -2,6 +2,7 @@
 //! to, and the files of the unit's own folder. Names and digests only; nothing is parsed that is not needed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_hcl::File;
@@ -13,7 +14,8 @@ use crate::config::CONFIG_FILE;
 use crate::path;
 use crate::reader::{Found, Reader};
 use crate::resolved::ModuleSource;
-use crate::source::{Entry, EntryKind};
+use crate::source::EntryKind;
+use crate::trace::Trace;
 
 /// Folders that tools leave behind. Never copied, never looked at.
 pub(crate) const LEFT_BEHIND: [&str; 4] = [".git", ".terraform", ".terragrunt-cache", ".terragrunt-stack"];
@@ -74,11 +76,47 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
     Ok(Source::Local(source))
 }
 
-/// Digests of folders, each found out once for all units.
+/// Digests of modules' folders, each found out once for all units.
 #[derive(Default)]
 pub(crate) struct Contents {
-    folders: Mutex<HashMap<(String, bool), Arc<Files>>>,
-    references: Mutex<HashMap<String, Arc<References>>>,
+    folders: Memo<(String, bool), Files>,
+    references: Memo<String, References>,
+}
+
+/// What was found out once, and what it rests on.
+type Memo<K, V> = Mutex<HashMap<K, (Arc<V>, Arc<Trace>)>>;
+
+/// Whether what was found out of a folder rests on that folder alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rests {
+    OnTheFolder,
+    /// A link was followed, which may lead out of the folder.
+    OnMore,
+}
+
+/// Finds something out of a module's folder once, and notes for each that asks what it rests on: one identity
+/// for the folder where the source has one, each answer where it has none.
+fn once<K: Hash + Eq, V>(
+    memo: &Memo<K, V>,
+    key: K,
+    reader: &Reader,
+    folder: &str,
+    make: impl FnOnce(&Reader) -> Result<(V, Rests), Fault>,
+) -> Result<Arc<V>, Fault> {
+    let known = memo.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    if let Some((value, trace)) = known {
+        reader.include(&trace);
+        return Ok(value);
+    }
+    let inner = reader.fork();
+    let made = make(&inner);
+    let whole = reader.fork();
+    let coarse = matches!(made, Ok((_, Rests::OnTheFolder))) && whole.tree(folder)?.is_some();
+    let trace = Arc::new(if coarse { whole.into_trace() } else { inner.into_trace() });
+    reader.include(&trace);
+    let value = Arc::new(made?.0);
+    memo.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (Arc::clone(&value), trace));
+    Ok(value)
 }
 
 /// What the files of a module's folder refer to outside it.
@@ -107,9 +145,14 @@ impl Contents {
     /// The files of a unit's own folder that a run would copy. The configuration itself is not among them: its
     /// meaning counts, not its text. Nor are units below it.
     pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Files, Fault> {
-        let mut files = Files::new();
-        self.gather(reader, folder, hidden, &mut files)?;
-        files.remove(&path::child(folder, CONFIG_FILE));
+        let own = path::child(folder, CONFIG_FILE);
+        let (mut files, _) = walk(reader, folder, hidden, Some(&own))?;
+        let references = references(reader, folder)?.0;
+        // What is referred to is a module, or a file outside the folder.
+        if references != References::default() {
+            self.gather(reader, folder, hidden, &mut files)?;
+            files.remove(&own);
+        }
         Ok(files)
     }
 
@@ -133,14 +176,12 @@ impl Contents {
             left.extend(references.modules.iter().cloned());
             for named in &references.files {
                 match reader.find(named)? {
-                    Some(Found { entry: Entry::Dir, .. }) => {
+                    Some(Found { kind: EntryKind::Dir, .. }) => {
                         let inner = self.folder(reader, named, hidden)?;
                         files.extend(inner.iter().map(|(name, digest)| (name.clone(), *digest)));
                     }
-                    Some(Found { entry: Entry::File { bytes, executable }, .. }) => {
-                        files.insert(named.clone(), file_digest(&bytes, executable));
-                    }
-                    _ => {}
+                    Some(_) => files.extend(reader.digest(named)?.map(|digest| (named.clone(), digest))),
+                    None => {}
                 }
             }
         }
@@ -150,64 +191,69 @@ impl Contents {
     /// The files of a folder and its folders, as a run copies them.
     fn folder(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Arc<Files>, Fault> {
         let key = (folder.to_owned(), hidden);
-        if let Some(files) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(files));
-        }
-        let mut files = Files::new();
-        let mut left = vec![folder.to_owned()];
-        let mut seen = 0usize;
-        while let Some(at) = left.pop() {
-            let entries = reader.list(&at)?.unwrap_or_default();
-            if at != folder && entries.iter().any(|entry| entry.name == CONFIG_FILE) {
-                continue;
-            }
-            seen += entries.len();
-            if seen > reader.limits().entries {
-                return Err(too_many(folder, reader.limits().entries));
-            }
-            for entry in entries {
-                let skipped = LEFT_BEHIND.contains(&entry.name.as_str())
-                    || (!hidden && entry.name.starts_with('.') && !COPIED_HIDDEN.contains(&entry.name.as_str()));
-                if skipped {
-                    continue;
-                }
-                let name = path::child(&at, &entry.name);
-                match entry.kind {
-                    EntryKind::Dir => left.push(name),
-                    EntryKind::Submodule => {}
-                    EntryKind::File { .. } | EntryKind::Symlink => {
-                        files.insert(name.clone(), entry_digest(reader, &name)?);
-                    }
-                }
-            }
-        }
-        let files = Arc::new(files);
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&files));
-        Ok(files)
+        once(&self.folders, key, reader, folder, |reader| walk(reader, folder, hidden, None))
     }
 
     fn references(&self, reader: &Reader, folder: &str) -> Result<Arc<References>, Fault> {
-        if let Some(found) = self.references.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
-            return Ok(Arc::clone(found));
+        once(&self.references, folder.to_owned(), reader, folder, |reader| references(reader, folder))
+    }
+}
+
+/// The files of a folder and its folders, as a run copies them; `but` is not looked at.
+fn walk(reader: &Reader, folder: &str, hidden: bool, but: Option<&str>) -> Result<(Files, Rests), Fault> {
+    let mut files = Files::new();
+    let mut rests = Rests::OnTheFolder;
+    let mut left = vec![folder.to_owned()];
+    let mut seen = 0usize;
+    while let Some(at) = left.pop() {
+        let entries = reader.list(&at)?.unwrap_or_default();
+        if at != folder && entries.iter().any(|entry| entry.name == CONFIG_FILE) {
+            continue;
         }
-        let mut references = References::default();
-        for entry in reader.list(folder)?.unwrap_or_default() {
-            let name = path::child(folder, &entry.name);
-            if !is_code(&name) {
+        seen += entries.len();
+        if seen > reader.limits().entries {
+            return Err(too_many(folder, reader.limits().entries));
+        }
+        for entry in entries {
+            let skipped = LEFT_BEHIND.contains(&entry.name.as_str())
+                || (!hidden && entry.name.starts_with('.') && !COPIED_HIDDEN.contains(&entry.name.as_str()));
+            let name = path::child(&at, &entry.name);
+            if skipped || but == Some(&*name) {
                 continue;
             }
-            match reader.bytes(&name)? {
-                Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
-                _ => references.unclear = true,
+            match entry.kind {
+                EntryKind::Dir => left.push(name),
+                EntryKind::Submodule => {}
+                kind => {
+                    if kind == EntryKind::Symlink {
+                        rests = Rests::OnMore;
+                    }
+                    let digest = entry_digest(reader, &name)?;
+                    files.insert(name, digest);
+                }
             }
         }
-        let references = Arc::new(references);
-        self.references
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(folder.to_owned(), Arc::clone(&references));
-        Ok(references)
     }
+    Ok((files, rests))
+}
+
+fn references(reader: &Reader, folder: &str) -> Result<(References, Rests), Fault> {
+    let mut references = References::default();
+    let mut rests = Rests::OnTheFolder;
+    for entry in reader.list(folder)?.unwrap_or_default() {
+        let name = path::child(folder, &entry.name);
+        if !is_code(&name) {
+            continue;
+        }
+        if entry.kind == EntryKind::Symlink {
+            rests = Rests::OnMore;
+        }
+        match reader.bytes(&name)? {
+            Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
+            _ => references.unclear = true,
+        }
+    }
+    Ok((references, rests))
 }
 
 fn too_many(folder: &str, limit: usize) -> Fault {
@@ -220,15 +266,19 @@ fn is_code(name: &str) -> bool {
     [".tf", ".tofu", ".tf.json", ".tofu.json"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn file_digest(bytes: &[u8], executable: bool) -> Digest {
+/// Over a file's content and whether it may be executed.
+pub(crate) fn file_digest(bytes: &[u8], executable: bool) -> Digest {
     let mut digest = DigestBuilder::new("portcullis file v1");
     digest.number(u64::from(executable)).bytes(bytes);
     digest.finish()
 }
 
 fn entry_digest(reader: &Reader, name: &str) -> Result<Digest, Fault> {
-    Ok(match reader.find(name).map_err(|fault| fault.at(Place::file(name)))? {
-        Some(Found { entry: Entry::File { bytes, executable }, .. }) => file_digest(&bytes, executable),
+    let at = |fault: Fault| fault.at(Place::file(name));
+    if let Some(digest) = reader.digest(name).map_err(at)? {
+        return Ok(digest);
+    }
+    Ok(match reader.find(name).map_err(at)? {
         // A link to a folder counts by where it leads; what is in there belongs to that folder.
         Some(Found { real, .. }) => Digest::of(real.as_bytes()),
         None => Digest::of(b"(a link to nothing)"),
@@ -285,6 +335,7 @@ fn scan_line(folder: &str, line: &str, references: &mut References) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::Library;
     use crate::settings::Limits;
     use crate::source::DirSource;
 
@@ -305,7 +356,8 @@ mod tests {
         write(root, "m/net/main.tf", "locals {\n  p = file(\"${path.module}/../policies/p.json\")\n}\n");
         write(root, "m/policies/p.json", "{}");
         write(root, "m/other/main.tf", "");
-        let reader = Reader::new(Arc::new(DirSource::open(root).unwrap()), &Limits::default());
+        let source = Arc::new(DirSource::open(root).unwrap());
+        let reader = Reader::new(&Library::new(source, &Limits::default(), Arc::default()));
         let source = ModuleSource { root: "m".into(), sub: "app".into(), place: Place::file("x") };
         let names =
             |contents: &Contents| contents.module(&reader, &source, false).unwrap().into_keys().collect::<Vec<_>>();

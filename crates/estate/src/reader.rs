@@ -1,15 +1,20 @@
 //! [`Reader`]: files of the repository as configuration sees them: links are followed inside the repository
-//! only, sizes are limited, parsed files are kept.
+//! only, sizes are limited, and every answer is noted.
+//!
+//! All that an evaluation learns of the repository comes through a reader, so that its trace is all that the
+//! result rests on. A way round it would be a way to a result that is used where it does not hold.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use portcullis_hcl::File;
-use portcullis_model::{Code, Fault, Place};
+use portcullis_model::{Code, Digest, Fault, Place};
 
+use crate::cache::{self, Cache};
 use crate::path;
 use crate::settings::Limits;
-use crate::source::{DirEntry, Entry, Source};
+use crate::source::{ContentId, DirEntry, Entry, EntryKind, Look, Source};
+use crate::trace::{Answer, Trace};
 
 /// Most links that are followed for one path.
 const LINKS_MAX: usize = 40;
@@ -19,27 +24,96 @@ pub(crate) struct Found {
     /// The repository path without links.
     pub(crate) real: String,
     /// A file, a folder or a submodule; never a link.
-    pub(crate) entry: Entry,
+    pub(crate) kind: EntryKind,
 }
 
-/// Reads files for all units of an estate.
-pub(crate) struct Reader {
+/// What the readers of one estate share.
+pub(crate) struct Library {
     source: Arc<dyn Source>,
     limits: Limits,
-    parsed: Mutex<HashMap<String, Arc<File>>>,
+    limits_key: Digest,
+    cache: Arc<Cache>,
+}
+
+impl Library {
+    pub(crate) fn new(source: Arc<dyn Source>, limits: &Limits, cache: Arc<Cache>) -> Arc<Self> {
+        Arc::new(Library { source, limits: limits.clone(), limits_key: cache::limits_key(limits), cache })
+    }
+
+    /// The tree itself. What is learnt from it is not noted: not for evaluations.
+    pub(crate) fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+/// Reads files for one evaluation.
+pub(crate) struct Reader {
+    library: Arc<Library>,
+    trace: RefCell<Trace>,
 }
 
 impl Reader {
-    pub(crate) fn new(source: Arc<dyn Source>, limits: &Limits) -> Self {
-        Reader { source, limits: limits.clone(), parsed: Mutex::default() }
+    pub(crate) fn new(library: &Arc<Library>) -> Self {
+        Reader { library: Arc::clone(library), trace: RefCell::default() }
+    }
+
+    /// Another reader of the same files that notes for itself.
+    pub(crate) fn fork(&self) -> Self {
+        Reader::new(&self.library)
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
+        &self.library.limits
     }
 
-    pub(crate) fn source(&self) -> &dyn Source {
-        &*self.source
+    /// All that was noted.
+    pub(crate) fn into_trace(self) -> Trace {
+        self.trace.into_inner()
+    }
+
+    /// Notes what another evaluation rests on whose result is used here.
+    pub(crate) fn include(&self, trace: &Trace) {
+        self.trace.borrow_mut().include(trace);
+    }
+
+    /// Asks the source, and notes the answer.
+    fn ask<T>(
+        &self,
+        path: &str,
+        ask: impl FnOnce(&dyn Source) -> Result<T, Fault>,
+        answer: impl FnOnce(&T) -> Answer,
+    ) -> Result<T, Fault> {
+        let asked = ask(&*self.library.source);
+        let mut trace = self.trace.borrow_mut();
+        match &asked {
+            Ok(found) => trace.note(path, answer(found)),
+            Err(_) => trace.note_broken(),
+        }
+        asked
+    }
+
+    fn look(&self, path: &str) -> Result<Look, Fault> {
+        self.ask(path, |source| source.look(path), |look| Answer::Look(*look))
+    }
+
+    fn id(&self, path: &str) -> Result<Option<ContentId>, Fault> {
+        self.ask(path, |source| source.id(path), |id| Answer::Content(*id))
+    }
+
+    /// The content of a file or link whose identity was noted.
+    fn open(&self, path: &str) -> Result<Option<Entry>, Fault> {
+        self.library.source.read(path).inspect_err(|_| self.trace.borrow_mut().note_broken())
+    }
+
+    /// A plain folder that somebody writes to gives answers that do not fit together.
+    fn changed(&self, path: &str) -> Fault {
+        self.trace.borrow_mut().note_broken();
+        Fault::new(Code::IO, format!("{path} was changed while it was read"))
+            .remedy("Try again when nothing writes to the folder.")
     }
 
     /// What is at a repository path.
@@ -47,10 +121,10 @@ impl Reader {
     /// # Errors
     /// `PC-0414` when a link on the way leads out of the repository, or links lead in a circle.
     pub(crate) fn find(&self, path: &str) -> Result<Option<Found>, Fault> {
-        match self.source.read(path)? {
-            Some(Entry::Symlink { .. }) | None => self.follow(path),
-            // A source never looks through a link, so there was none on the way.
-            Some(entry) => Ok(Some(Found { real: path.to_owned(), entry })),
+        match self.look(path)? {
+            Look::Absent => Ok(None),
+            Look::BehindLink | Look::At(EntryKind::Symlink) => self.follow(path),
+            Look::At(kind) => Ok(Some(Found { real: path.to_owned(), kind })),
         }
     }
 
@@ -58,53 +132,89 @@ impl Reader {
         let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
         let mut at = ".".to_owned();
         let mut links = 0;
-        let mut entry = Entry::Dir;
+        let mut kind = EntryKind::Dir;
         while let Some(part) = left.pop() {
             let next = path::resolve(&at, &part).map_err(|_| leaves(path))?;
-            match self.source.read(&next)? {
-                None => return Ok(None),
-                Some(Entry::Symlink { target }) => {
+            match self.look(&next)? {
+                Look::Absent | Look::BehindLink => return Ok(None),
+                Look::At(EntryKind::Symlink) => {
                     links += 1;
                     if links > LINKS_MAX {
                         return Err(Fault::new(Code::OUTSIDE_REPOSITORY, format!("the links of {path} have no end"))
                             .remedy("Remove the link."));
                     }
+                    let target = self.target(&next)?;
                     if target.starts_with('/') {
                         return Err(leaves(path));
                     }
                     left.extend(target.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned));
-                    entry = Entry::Dir;
+                    kind = EntryKind::Dir;
                 }
-                Some(found) => {
+                Look::At(found) => {
                     at = next;
-                    entry = found;
+                    kind = found;
                 }
             }
         }
-        Ok(Some(Found { real: at, entry }))
+        Ok(Some(Found { real: at, kind }))
     }
 
-    /// A file's bytes; `None` when there is no such file.
-    pub(crate) fn bytes(&self, path: &str) -> Result<Option<Arc<[u8]>>, Fault> {
-        let Some(Found { entry: Entry::File { bytes, .. }, .. }) = self.find(path)? else { return Ok(None) };
-        if bytes.len() > self.limits.file_bytes {
-            let message = format!("{path} has {} bytes, limit is {}", bytes.len(), self.limits.file_bytes);
+    /// Where a link leads, as it is written in it.
+    fn target(&self, path: &str) -> Result<String, Fault> {
+        self.id(path)?;
+        match self.open(path)? {
+            Some(Entry::Symlink { target }) => Ok(target),
+            _ => Err(self.changed(path)),
+        }
+    }
+
+    /// A file's place without links, its identity and whether it may be executed; `None` when there is no such
+    /// file.
+    fn file(&self, path: &str) -> Result<Option<(String, ContentId, bool)>, Fault> {
+        let Some(Found { real, kind: EntryKind::File { executable } }) = self.find(path)? else { return Ok(None) };
+        Ok(self.id(&real)?.map(|id| (real, id, executable)))
+    }
+
+    fn content(&self, path: &str, real: &str) -> Result<Arc<[u8]>, Fault> {
+        let Some(Entry::File { bytes, .. }) = self.open(real)? else {
+            return Err(self.changed(real));
+        };
+        let limit = self.limits().file_bytes;
+        if bytes.len() > limit {
+            let message = format!("{path} has {} bytes, limit is {limit}", bytes.len());
             return Err(Fault::new(Code::HCL_TOO_LARGE, message)
                 .at(Place::file(path))
                 .remedy("Keep data out of configuration files, or split the file."));
         }
-        Ok(Some(bytes))
+        Ok(bytes)
+    }
+
+    /// A file's bytes; `None` when there is no such file.
+    pub(crate) fn bytes(&self, path: &str) -> Result<Option<Arc<[u8]>>, Fault> {
+        let Some((real, _, _)) = self.file(path)? else { return Ok(None) };
+        self.content(path, &real).map(Some)
     }
 
     /// A parsed HCL file; `None` when there is no such file.
     pub(crate) fn hcl(&self, path: &str) -> Result<Option<Arc<File>>, Fault> {
-        if let Some(file) = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(Some(Arc::clone(file)));
-        }
-        let Some(bytes) = self.bytes(path)? else { return Ok(None) };
-        let file = File::parse(path, &bytes, &self.limits.hcl)?;
-        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Arc::clone(&file));
-        Ok(Some(file))
+        let Some((real, id, _)) = self.file(path)? else { return Ok(None) };
+        let Library { cache, limits_key, limits, .. } = &*self.library;
+        let parse = || {
+            let bytes = self.content(path, &real)?;
+            Ok((File::parse(path, &bytes, &limits.hcl), bytes.len()))
+        };
+        cache.parsed(id, path, limits_key, parse).map(Some)
+    }
+
+    /// A digest over a file's content and whether it may be executed; `None` when there is no such file. Has
+    /// no limit on the size but the source's.
+    pub(crate) fn digest(&self, path: &str) -> Result<Option<Digest>, Fault> {
+        let Some((real, id, executable)) = self.file(path)? else { return Ok(None) };
+        let make = || match self.open(&real)? {
+            Some(Entry::File { bytes, .. }) => Ok(crate::module::file_digest(&bytes, executable)),
+            _ => Err(self.changed(&real)),
+        };
+        self.library.cache.digest(id, executable, make).map(Some)
     }
 
     /// Whether anything is at the path.
@@ -114,15 +224,29 @@ impl Reader {
 
     /// Whether a folder is at the path.
     pub(crate) fn is_dir(&self, path: &str) -> Result<bool, Fault> {
-        Ok(matches!(self.find(path)?, Some(Found { entry: Entry::Dir, .. })))
+        Ok(matches!(self.find(path)?, Some(Found { kind: EntryKind::Dir, .. })))
     }
 
     /// The entries of a folder, links followed for the folder itself only.
     pub(crate) fn list(&self, path: &str) -> Result<Option<Vec<DirEntry>>, Fault> {
         match self.find(path)? {
-            Some(Found { real, entry: Entry::Dir }) => self.source.list(&real),
+            Some(Found { real, kind: EntryKind::Dir }) => {
+                self.ask(&real, |source| source.names(&real), |names| Answer::Names(*names))?;
+                self.library.source.list(&real).inspect_err(|_| self.trace.borrow_mut().note_broken())
+            }
             _ => Ok(None),
         }
+    }
+
+    /// The identity of all below a folder, links followed for the folder itself only. When there is one it is
+    /// noted, and nothing below the folder needs to be.
+    pub(crate) fn tree(&self, path: &str) -> Result<Option<ContentId>, Fault> {
+        let Some(Found { real, kind: EntryKind::Dir }) = self.find(path)? else { return Ok(None) };
+        let id = self.library.source.tree(&real).inspect_err(|_| self.trace.borrow_mut().note_broken())?;
+        if id.is_some() {
+            self.trace.borrow_mut().note(&real, Answer::Tree(id));
+        }
+        Ok(id)
     }
 }
 
@@ -148,7 +272,8 @@ mod tests {
         symlink("../..", at("real/out")).unwrap();
         symlink("/etc", at("etc")).unwrap();
         symlink("loop", at("loop")).unwrap();
-        let reader = Reader::new(Arc::new(DirSource::open(folder.path()).unwrap()), &Limits::default());
+        let source = Arc::new(DirSource::open(folder.path()).unwrap());
+        let reader = Reader::new(&Library::new(source, &Limits::default(), Arc::default()));
         assert_eq!(reader.find("link/inner/a.hcl").unwrap().unwrap().real, "real/inner/a.hcl");
         assert_eq!(reader.find("real/b.hcl").unwrap().unwrap().real, "real/inner/a.hcl");
         assert!(reader.hcl("real/b.hcl").unwrap().is_some());

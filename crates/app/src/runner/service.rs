@@ -223,7 +223,7 @@ impl Service for Runner {
 
 fn unit_view(
     path: &UnitPath,
-    unit: Option<&Result<portcullis_estate::Unit, Vec<Fault>>>,
+    unit: Option<&Result<Arc<portcullis_estate::Unit>, Vec<Fault>>>,
     applied: Option<portcullis_model::Digest>,
 ) -> UnitView {
     let (digest, dependencies, faults) = match unit {

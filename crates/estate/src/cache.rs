@@ -1,0 +1,250 @@
+//! [`Cache`]: what evaluations of different commits share: parsed files, digests of files, results.
+//!
+//! Nothing in it decides anything. A parsed file is found by the identity of its content, a unit's result by the
+//! unit, the settings and every answer that the tree gave while it was evaluated (see [`crate::trace`]). Without a
+//! cache the same comes out, later.
+//!
+//! It is bounded in bytes, by an estimate of what its parts take.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use portcullis_hcl::File;
+use portcullis_model::{Digest, DigestBuilder, Fault, UnitPath};
+
+use crate::evaluate::Evaluated;
+use crate::generations::Generations;
+use crate::settings::{Limits, Settings};
+use crate::source::{ContentId, Source};
+use crate::trace::{Fact, Trace, TreeNumber};
+
+/// Bytes of a syntax tree for each byte of text, about.
+const PARSED_BYTES_PER_BYTE: usize = 24;
+/// Bytes of the map's own for each digest of a file, about.
+const DIGEST_BYTES: usize = 128;
+/// Results of one unit that are kept: the protected branch's, and those of a few proposed changes.
+const RESULTS_PER_UNIT: usize = 4;
+/// Settings that results are kept for, so that an account's definition may change and change back.
+const SETTINGS_KEPT: usize = 8;
+/// Loads after which a result that nobody used is dropped.
+const LOADS_UNUSED: u64 = 64;
+/// Facts are looked through for those that nothing rests on when there are this many more.
+const FACTS_SWEEP: usize = 4096;
+
+/// How much a [`Cache`] may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Parsed files, in bytes.
+    pub parsed_bytes: usize,
+    /// Digests of files, in bytes.
+    pub digest_bytes: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        CacheLimits { parsed_bytes: 64 << 20, digest_bytes: 16 << 20 }
+    }
+}
+
+/// What evaluations of different commits share. One for a process; threads may use it at the same time.
+pub struct Cache {
+    limits: CacheLimits,
+    parsed: Mutex<Generations<ParsedKey, Parsed>>,
+    digests: Mutex<Generations<(ContentId, bool), Digest>>,
+    /// Most recently used last.
+    results: Mutex<Vec<(Digest, Arc<Results>)>>,
+}
+
+/// Content, the name that it is known by in messages, and the limits that it was parsed with.
+type ParsedKey = (ContentId, Box<str>, Digest);
+/// What does not parse is not parsed again either.
+type Parsed = Result<Arc<File>, Fault>;
+
+impl Default for Cache {
+    fn default() -> Self {
+        Cache::new(CacheLimits::default())
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// An empty one.
+    pub fn new(limits: CacheLimits) -> Self {
+        Cache {
+            limits,
+            parsed: Mutex::new(Generations::new(limits.parsed_bytes)),
+            digests: Mutex::new(Generations::new(limits.digest_bytes)),
+            results: Mutex::default(),
+        }
+    }
+
+    /// A parsed file.
+    pub(crate) fn parsed(
+        &self,
+        id: ContentId,
+        path: &str,
+        limits: &Digest,
+        parse: impl FnOnce() -> Result<(Parsed, usize), Fault>,
+    ) -> Parsed {
+        let key = (id, Box::from(path), *limits);
+        if let Some(parsed) = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return parsed;
+        }
+        let (parsed, bytes) = parse()?;
+        let bytes = bytes.saturating_mul(PARSED_BYTES_PER_BYTE).saturating_add(path.len());
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, parsed.clone(), bytes);
+        parsed
+    }
+
+    /// A file's digest.
+    pub(crate) fn digest(
+        &self,
+        id: ContentId,
+        executable: bool,
+        make: impl FnOnce() -> Result<Digest, Fault>,
+    ) -> Result<Digest, Fault> {
+        let key = (id, executable);
+        if let Some(digest) = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(digest);
+        }
+        let digest = make()?;
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(key, digest, DIGEST_BYTES);
+        Ok(digest)
+    }
+
+    /// The results for settings.
+    pub(crate) fn results(&self, settings: &Settings) -> Arc<Results> {
+        let key = settings_key(settings);
+        let mut kept = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| *known == key);
+        let found = at.map_or_else(|| (key, Arc::default()), |at| kept.remove(at));
+        let results = Arc::clone(&found.1);
+        kept.push(found);
+        if kept.len() > SETTINGS_KEPT {
+            kept.remove(0);
+        }
+        results
+    }
+}
+
+/// All that an evaluation depends on besides the tree. What settings print is all of their fields.
+fn settings_key(settings: &Settings) -> Digest {
+    let mut digest = DigestBuilder::new("portcullis settings v1");
+    digest.text(env!("CARGO_PKG_VERSION")).text(&format!("{settings:?}"));
+    digest.finish()
+}
+
+/// Stands for limits in a key.
+pub(crate) fn limits_key(limits: &Limits) -> Digest {
+    Digest::of(format!("{limits:?}").as_bytes())
+}
+
+/// Results of evaluations with the same settings.
+#[derive(Default)]
+pub(crate) struct Results {
+    facts: Mutex<Facts>,
+    units: RwLock<HashMap<UnitPath, Vec<Kept>>>,
+    /// Counts loads.
+    loads: AtomicU64,
+}
+
+/// One load, as the results know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    number: u64,
+    tree: TreeNumber,
+}
+
+#[derive(Default)]
+struct Facts {
+    known: HashSet<Arc<Fact>>,
+    sweep_at: usize,
+}
+
+struct Kept {
+    facts: Arc<[Arc<Fact>]>,
+    evaluated: Evaluated,
+    /// The last load that used it.
+    used: AtomicU64,
+}
+
+impl Results {
+    /// Begins a load.
+    pub(crate) fn begin(&self, tree: TreeNumber) -> Load {
+        Load { number: self.loads.fetch_add(1, Ordering::Relaxed) + 1, tree }
+    }
+
+    /// A unit's result, if every fact that one rests on holds in the tree.
+    pub(crate) fn find(&self, unit: &UnitPath, load: Load, source: &dyn Source) -> Option<Evaluated> {
+        let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = |kept: &&Kept| kept.facts.iter().all(|fact| fact.holds(load.tree, source));
+        let kept = units.get(unit)?.iter().rev().find(holds)?;
+        kept.used.store(load.number, Ordering::Relaxed);
+        Some(kept.evaluated.clone())
+    }
+
+    /// Keeps what a load evaluated.
+    pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
+        let interned: Vec<(UnitPath, Evaluated, Arc<[Arc<Fact>]>)> = {
+            let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = made.into_iter().filter_map(|made| Some((made.unit, made.evaluated, made.trace.into_facts()?)));
+            made.map(|(unit, evaluated, known)| (unit, evaluated, facts.intern(known))).collect()
+        };
+        let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
+        for (unit, evaluated, facts) in interned {
+            let kept = units.entry(unit).or_default();
+            kept.push(Kept { facts, evaluated, used: AtomicU64::new(load.number) });
+            kept.sort_by_key(|kept| kept.used.load(Ordering::Relaxed));
+            if kept.len() > RESULTS_PER_UNIT {
+                kept.remove(0);
+            }
+        }
+        if load.number.is_multiple_of(LOADS_UNUSED) {
+            units.retain(|_, kept| {
+                kept.retain(|kept| kept.used.load(Ordering::Relaxed) + LOADS_UNUSED > load.number);
+                !kept.is_empty()
+            });
+        }
+        drop(units);
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).sweep();
+    }
+}
+
+/// What a load evaluated.
+pub(crate) struct Made {
+    pub(crate) unit: UnitPath,
+    pub(crate) evaluated: Evaluated,
+    pub(crate) trace: Trace,
+}
+
+impl Facts {
+    fn intern(&mut self, facts: Vec<Fact>) -> Arc<[Arc<Fact>]> {
+        let mut known: Vec<Arc<Fact>> = facts
+            .into_iter()
+            .map(|fact| match self.known.get(&fact) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let fact = Arc::new(fact);
+                    self.known.insert(Arc::clone(&fact));
+                    fact
+                }
+            })
+            .collect();
+        // What few rest on is what changes: asked first, it saves asking the others.
+        known.sort_by_key(Arc::strong_count);
+        known.into()
+    }
+
+    fn sweep(&mut self) {
+        if self.known.len() > self.sweep_at {
+            self.known.retain(|fact| Arc::strong_count(fact) > 1);
+            self.sweep_at = self.known.len() * 2 + FACTS_SWEEP;
+        }
+    }
+}

@@ -191,15 +191,18 @@ impl Results {
 
     /// Keeps what a load evaluated.
     pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
-        let interned: Vec<(UnitPath, Evaluated, Arc<[Arc<Fact>]>)> = {
+        let interned: Vec<(UnitPath, Kept)> = {
             let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-            let made = made.into_iter().filter_map(|made| Some((made.unit, made.evaluated, made.trace.into_facts()?)));
-            made.map(|(unit, evaluated, known)| (unit, evaluated, facts.intern(known))).collect()
+            let keep = |made: Made| {
+                let facts = facts.intern(made.trace.into_facts()?);
+                Some((made.unit, Kept { facts, evaluated: made.evaluated, used: AtomicU64::new(load.number) }))
+            };
+            made.into_iter().filter_map(keep).collect()
         };
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
-        for (unit, evaluated, facts) in interned {
+        for (unit, made) in interned {
             let kept = units.entry(unit).or_default();
-            kept.push(Kept { facts, evaluated, used: AtomicU64::new(load.number) });
+            kept.push(made);
             kept.sort_by_key(|kept| kept.used.load(Ordering::Relaxed));
             if kept.len() > RESULTS_PER_UNIT {
                 kept.remove(0);

@@ -1,6 +1,7 @@
 //! Every account from nothing: one apply of everything, in the fleet's deploy order.
 
-use super::call::Caller;
+use portcullis_testkit::Caller;
+
 use super::facts::Facts;
 use super::world::World;
 

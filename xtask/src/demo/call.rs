@@ -3,50 +3,18 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use portcullis_testkit::{Caller, loopback};
+use serde_json::Value;
 
-use super::http;
 use super::world::{REPOSITORY, World};
 
 /// Longest that one run may take.
 const LIMIT: Duration = Duration::from_secs(300);
-/// The repository's number in the example's claims.
-const REPOSITORY_ID: &str = "8210441";
 
 /// The exit code for "denied".
 pub const DENIED: i32 = 3;
 /// The exit code for "held".
 pub const HELD: i32 = 4;
-
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-pub enum Caller<'a> {
-    /// A job on a branch.
-    Branch(&'a str),
-    /// A job on what was pushed to main.
-    Merge,
-    /// A person whom the forge let through its approval environment.
-    Approver,
-}
-
-impl Caller<'_> {
-    /// The claims of its token.
-    pub fn claims(self) -> Value {
-        let (reference, event) = match self {
-            Caller::Branch(name) => (format!("refs/heads/{name}"), "push"),
-            Caller::Merge => ("refs/heads/main".to_owned(), "push"),
-            Caller::Approver => ("refs/heads/main".to_owned(), "workflow_dispatch"),
-        };
-        let mut claims = json!({
-            "sub": format!("repo:acme/infrastructure-live:ref:{reference}"),
-            "repository_id": REPOSITORY_ID, "ref": reference, "event_name": event,
-        });
-        if matches!(self, Caller::Approver) {
-            claims["environment"] = "portcullis-approval".into();
-        }
-        claims
-    }
-}
 
 /// What a program said and how it ended.
 pub struct Said {
@@ -132,7 +100,7 @@ impl World {
         (action, branch): (&str, &str),
         wanted: &[i32],
     ) -> Result<Run, String> {
-        let token = self.token(account, caller.claims())?;
+        let token = self.token(account, caller)?;
         let start = Instant::now();
         let said = self.trigger(account, &token, action, branch)?;
         let took = start.elapsed();
@@ -167,7 +135,7 @@ impl World {
     /// Reads from a runner's API.
     pub fn get(&self, account: &str, path: &str, token: &str) -> Result<String, String> {
         let url = format!("{}{path}", self.runner(account)?.url);
-        let answer = http::ask("GET", &url, &[("Authorization", &format!("Bearer {token}"))], b"", 64 << 20)?;
+        let answer = loopback::ask("GET", &url, &[("Authorization", &format!("Bearer {token}"))], b"", 64 << 20)?;
         if answer.status == 200 { Ok(answer.text()) } else { Err(format!("GET {url}: {}", answer.text())) }
     }
 
@@ -206,12 +174,5 @@ mod tests {
         assert_eq!(said("", "error[PC-0301]: no").fault().as_deref(), Some("PC-0301"));
         assert_eq!(said("{\"code\":\"PC-0207\"}", "").fault().as_deref(), Some("PC-0207"));
         assert_eq!(said("", "PC-").fault(), None);
-    }
-
-    #[test]
-    fn only_an_approver_comes_from_the_approval_environment() {
-        assert_eq!(Caller::Approver.claims()["environment"], "portcullis-approval");
-        assert!(Caller::Merge.claims().get("environment").is_none());
-        assert_eq!(Caller::Branch("x").claims()["ref"], "refs/heads/x");
     }
 }

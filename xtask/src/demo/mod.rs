@@ -8,7 +8,6 @@ mod bring_up;
 mod call;
 mod children;
 mod facts;
-mod http;
 mod moved;
 mod review;
 mod theft;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Caller, HELD};
+use portcullis_testkit::Caller;
+
+use super::call::HELD;
 use super::facts::Facts;
 use super::review::{apply_reviewed, plans, show};
 use super::world::World;
@@ -15,12 +17,12 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Two branches change the same unit; each was reviewed alone, and both together by nobody.
 pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
-    world.branch(FIRST, |world| {
+    world.live.branch(FIRST, |live| {
         let worker = "dev/us-east-1/services/worker/terragrunt.hcl";
         let image = "include.envcommon.locals.image}:";
-        world.edit(worker, image, &format!("{image}demo-"))
+        live.edit(worker, image, &format!("{image}demo-"))
     })?;
-    world.branch(SECOND, |world| world.edit("dev/account.hcl", "worker = 1", "worker = 2"))?;
+    world.live.branch(SECOND, |live| live.edit("dev/account.hcl", "worker = 1", "worker = 2"))?;
     let mut reviewed = Vec::new();
     for branch in [FIRST, SECOND] {
         let run = world.run(ACCOUNT, Caller::Branch(branch), ("plan", branch), &[0])?;
@@ -28,9 +30,9 @@ pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
         facts.run(ACCOUNT, "plan", run.state(), run.tasks().len(), run.took);
         reviewed.push(plans(&run));
     }
-    world.squash_merge(SECOND)?;
+    world.live.squash_merge(SECOND)?;
     apply_reviewed(world, facts, ACCOUNT, reviewed.get(1).ok_or("two plans were made")?)?;
-    world.squash_merge(FIRST)?;
+    world.live.squash_merge(FIRST)?;
     println!("   both are merged; nobody has seen what the second does on top of the first");
     let run = world.run(ACCOUNT, Caller::Merge, ("apply", "main"), &[HELD])?;
     show(ACCOUNT, "apply", &run);
@@ -76,7 +78,7 @@ fn refused_to_others(world: &mut World, run: &str, held: &[String]) -> Result<()
 }
 
 fn approve(world: &mut World, caller: Caller<'_>, run: &str, held: &[String]) -> Result<super::call::Said, String> {
-    let token = world.token(ACCOUNT, caller.claims())?;
+    let token = world.token(ACCOUNT, caller)?;
     let mut arguments = vec!["run", "approve", run];
     for plan in held {
         arguments.extend(["--plan", plan]);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::call::{Caller, Run};
+use portcullis_testkit::Caller;
+
+use super::call::Run;
 use super::facts::Facts;
 use super::world::World;
 
@@ -12,9 +14,9 @@ const BRANCH: &str = "feature/web-health";
 
 /// Plans a branch that changes a shared file and one unit, merges it, applies it.
 pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
-    world.branch(BRANCH, |world| {
-        world.edit("_envcommon/services/web.hcl", "health_check_path = \"/\"", "health_check_path = \"/status\"")?;
-        world.edit("prod/us-east-1/services/worker/terragrunt.hcl", ":2.7.4\"", ":2.7.5\"")
+    world.live.branch(BRANCH, |live| {
+        live.edit("_envcommon/services/web.hcl", "health_check_path = \"/\"", "health_check_path = \"/status\"")?;
+        live.edit("prod/us-east-1/services/worker/terragrunt.hcl", ":2.7.4\"", ":2.7.5\"")
     })?;
     println!("   `{BRANCH}` changes _envcommon/services/web.hcl and prod/us-east-1/services/worker");
     let accounts: Vec<String> = world.runners.iter().map(|runner| runner.account.clone()).collect();
@@ -31,7 +33,7 @@ pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     if affected != ["dev", "prod", "stage"] {
         return Err(format!("affected are {affected:?}, and should be dev, prod and stage"));
     }
-    world.squash_merge(BRANCH)?;
+    world.live.squash_merge(BRANCH)?;
     println!("   merged (squash): another commit, the same inputs");
     for (account, reviewed) in &reviewed {
         apply_reviewed(world, facts, account, reviewed)?;

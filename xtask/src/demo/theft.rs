@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::call::{Caller, DENIED};
+use portcullis_testkit::Caller;
+
+use super::call::DENIED;
 use super::facts::Facts;
 use super::world::{CANARY, World};
 
@@ -28,12 +30,12 @@ pub fn run(world: &mut World, facts: &mut Facts) -> Result<(), String> {
 /// (a) A branch prints the CI job's environment, and uses the token in it.
 fn stolen_token(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     let branch = "steal/print-env";
-    world.branch(branch, |world| {
-        world.edit(".github/workflows/plan.yml", "      - name: Plan", "      - run: env | base64\n      - name: Plan")
+    world.live.branch(branch, |live| {
+        live.edit(".github/workflows/plan.yml", "      - name: Plan", "      - run: env | base64\n      - name: Plan")
     })?;
     // As found in the job's output: for prod's runner, and another for dev's.
-    let prod = world.token("prod", Caller::Branch(branch).claims())?;
-    let dev = world.token("dev", Caller::Branch(branch).claims())?;
+    let prod = world.token("prod", Caller::Branch(branch))?;
+    let dev = world.token("dev", Caller::Branch(branch))?;
     for (token, target, what) in [
         (&prod, "main", "(a) the job's token for prod, to apply main in prod"),
         (&prod, "main", "(a) the same token again"),
@@ -44,7 +46,7 @@ fn stolen_token(world: &mut World, facts: &mut Facts) -> Result<(), String> {
         facts.theft(what, &got);
     }
     // A token that was good once, for what it was good for.
-    let spent = world.token("dev", Caller::Branch(branch).claims())?;
+    let spent = world.token("dev", Caller::Branch(branch))?;
     let said = world.trigger("dev", &spent, "plan", branch)?;
     if said.code != Some(0) {
         world.evidence.extend(said.err.lines().map(str::to_owned));
@@ -59,8 +61,8 @@ fn stolen_token(world: &mut World, facts: &mut Facts) -> Result<(), String> {
 fn hostile_hook(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     let (branch, unit) = ("steal/hook", "dev/us-east-1/mgmt/kms-key");
     let probes = probes(world)?;
-    world.branch(branch, |world| {
-        let folder = world.tree().join(unit);
+    world.live.branch(branch, |live| {
+        let folder = live.tree().join(unit);
         let file = folder.join("terragrunt.hcl");
         let mut text = fs::read_to_string(&file).map_err(|error| format!("{unit}: {error}"))?;
         text.push_str(
@@ -88,20 +90,20 @@ fn hostile_hook(world: &mut World, facts: &mut Facts) -> Result<(), String> {
 /// (c) A branch changes the rules so that it may apply.
 fn changed_rules(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     let branch = "steal/rules";
-    world.branch(branch, |world| {
-        world.edit("profiles/standard.hcl", "[\"live-merge\"]", "[\"live-merge\", \"live-ci\"]")?;
-        world.edit("portcullis.hcl", "protected = [\"main\"]", "protected = [\"main\", \"steal/rules\"]")
+    world.live.branch(branch, |live| {
+        live.edit("profiles/standard.hcl", "[\"live-merge\"]", "[\"live-merge\", \"live-ci\"]")?;
+        live.edit("portcullis.hcl", "protected = [\"main\"]", "protected = [\"main\", \"steal/rules\"]")
     })?;
     for (target, what) in [
         (branch, "(c) a branch that lets itself in, to apply itself in prod"),
         ("main", "(c) the same branch, to apply main in prod"),
     ] {
-        let token = world.token("prod", Caller::Branch(branch).claims())?;
+        let token = world.token("prod", Caller::Branch(branch))?;
         let got = refused(world, "prod", &token, "apply", target)?;
         facts.theft(what, &got);
     }
     // Nor does it help to be the right caller with the wrong branch.
-    let token = world.token("prod", Caller::Merge.claims())?;
+    let token = world.token("prod", Caller::Merge)?;
     let said = world.trigger("prod", &token, "apply", branch)?;
     if said.code == Some(0) || said.fault().is_none() {
         return Err(format!("a branch that is not protected was applied in `prod` (exit {:?})", said.code));
@@ -124,7 +126,7 @@ fn refused(world: &mut World, account: &str, token: &str, action: &str, branch: 
 
 /// How many runs of apply prod's runner knows.
 fn applies(world: &World) -> Result<usize, String> {
-    let token = world.token("prod", Caller::Merge.claims())?;
+    let token = world.token("prod", Caller::Merge)?;
     let text = world.get("prod", "/v1/runs?limit=200", &token)?;
     let page: Value = serde_json::from_str(&text).unwrap_or(json!(null));
     let runs = page["runs"].as_array().ok_or("`prod` lists no runs")?;

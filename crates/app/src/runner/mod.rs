@@ -16,6 +16,7 @@ pub mod tool;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_engine::core::Settings;
@@ -24,6 +25,7 @@ use portcullis_mirror::{Credential, Mirror, MirrorSettings, RepositoryUrl};
 use portcullis_model::{Code, Fault};
 use portcullis_store::Store;
 use portcullis_trust::oidc::Verifier;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::gate::Gate;
 use crate::http::Listener;
@@ -72,7 +74,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let listener = Listener::bind(options.listen, &options.transport).await?;
     let url = listener.url();
     let runner =
-        Arc::new(Runner::new(options.account.clone(), gate, store.clone(), engine.clone(), definitions.clone()));
+        Arc::new(Runner::new(options.account.clone(), &data, gate, store.clone(), engine.clone(), definitions.clone()));
     let ready = options.ready_file.as_deref().map(|path| ReadyFile::write(path, &url)).transpose()?;
     tracing::info!(account = %options.account, %url, "the runner answers");
     let poll = tokio::spawn(definition::poll(definitions));
@@ -81,13 +83,20 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
         // A sender that is gone means the same.
         let _ = stopped.await;
     }));
-    wait_for_signal().await?;
+    let mut signals = Signals::listen()?;
+    signals.next().await;
     tracing::info!(
         grace_s = options.shutdown_grace.as_secs(),
         "stopping: no new runs, running tasks are given their time"
     );
     runner.stop_accepting();
-    engine.shutdown(options.shutdown_grace).await;
+    tokio::select! {
+        () = engine.shutdown(options.shutdown_grace) => {}
+        () = signals.next() => {
+            tracing::info!("told again: running tasks are interrupted now");
+            engine.shutdown(Duration::ZERO).await;
+        }
+    }
     drop(ready);
     let _ = stop.send(());
     let _ = serving.await;
@@ -161,14 +170,22 @@ impl Drop for ReadyFile {
     }
 }
 
-async fn wait_for_signal() -> Result<(), Fault> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Fault::io("listening for signals", &error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What tells a runner to stop: SIGTERM, or SIGINT from a terminal.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::io("listening for signals", &error));
+        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The API's [`Service`] over gate, store and engine. Rights are the gate's; this only carries.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::gate::{Gate, no_such_run};
 use crate::http::views::run_view;
 use crate::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
 
+/// Less space than this on the data folder's disk is a problem worth saying, in bytes.
+const SPACE_MIN_BYTES: u64 = 64 << 20;
 /// Most events of one answer.
 const EVENTS_MAX: u32 = 200;
 
@@ -27,12 +30,21 @@ pub struct Runner {
     engine: Handle,
     definitions: Arc<Definitions>,
     stopping: AtomicBool,
+    data: PathBuf,
 }
 
 impl Runner {
     /// Of its parts.
-    pub fn new(account: AccountName, gate: Gate, store: Store, engine: Handle, definitions: Arc<Definitions>) -> Self {
-        Runner { account, gate, store, engine, definitions, stopping: AtomicBool::new(false) }
+    pub fn new(
+        account: AccountName,
+        data: &Path,
+        gate: Gate,
+        store: Store,
+        engine: Handle,
+        definitions: Arc<Definitions>,
+    ) -> Self {
+        let data = data.to_path_buf();
+        Runner { account, gate, store, engine, definitions, stopping: AtomicBool::new(false), data }
     }
 
     /// From now on nothing new is accepted.
@@ -46,7 +58,7 @@ impl Runner {
 
     fn state(&self) -> Health {
         let trouble = self.definitions.trouble().into_iter().chain(self.engine.trouble());
-        let problems: Vec<String> = trouble.map(|fault| fault.to_string()).collect();
+        let problems: Vec<String> = trouble.map(|fault| fault.to_string()).chain(little_space(&self.data)).collect();
         let status = match () {
             () if self.is_stopping() => "stopping",
             () if self.definitions.in_force().is_none() => "starting",
@@ -73,6 +85,14 @@ impl Runner {
             tracing::warn!(%fault, "the last good fleet definition stays in force");
         }
     }
+}
+
+/// What to say of a data folder whose disk is nearly full, before it is: what runs then waits for space.
+fn little_space(data: &Path) -> Option<String> {
+    let disk = rustix::fs::statvfs(data).ok()?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (free < SPACE_MIN_BYTES)
+        .then(|| format!("the disk of the data folder {} has {} MiB left", data.display(), free >> 20))
 }
 
 impl Service for Runner {

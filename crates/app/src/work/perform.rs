@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::{Worker, outputs, sandbox};
 use crate::runner::definition::Definition;
 use crate::runner::now;
+use crate::runner::ports::when_there_is_space;
 
 /// Part of a plan: the saved plan.
 const PART_PLAN: &str = "plan";
@@ -244,7 +245,10 @@ async fn make_plan(
     if let Some(lock) = lock {
         parts.insert(PART_LOCK.to_owned(), lock);
     }
-    worker.store.plan_insert(&record, parts).await?;
+    tokio::select! {
+        kept = when_there_is_space(|| worker.store.plan_insert(&record, parts.clone())) => kept?,
+        () = stop.raised() => return Err(Ended::Interrupted),
+    }
     Ok((record, change))
 }
 

@@ -49,6 +49,7 @@ pub async fn run(
         binds.push(Bind::read_only(folder, portcullis_driver::REPOSITORY));
     }
     if let Some(host) = &definition.tool.bind {
+        present(host)?;
         binds.push(Bind::read_only(host, definition.tool.driver.program.clone()));
     }
     let socket = worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string());
@@ -88,6 +89,15 @@ pub async fn run(
     worker.store.state_unlock_task(task).await?;
     note_refused(worker, task, &calls)?;
     Ok(outcome)
+}
+
+/// A tool that was taken away since the definition was read, in words: a mount that fails says less.
+fn present(tool: &Path) -> Result<(), Fault> {
+    if tool.is_file() {
+        return Ok(());
+    }
+    Err(Fault::new(Code::TOOL_MISSING, format!("{} is not there any more", tool.display()))
+        .remedy("Put it back, or restart the runner when another one is installed. Then ask for the run again."))
 }
 
 fn note_refused(

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis_hcl::Value;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::cache::{Cache, Made};
 use crate::config::CONFIG_FILE;
 use crate::discover::discover;
+use crate::effective::{Effective, effective};
 use crate::evaluate::{self, Evaluated, Shared};
 use crate::graph::{self, Graph};
 use crate::module::Contents;
@@ -130,19 +130,23 @@ impl Estate {
         })?
     }
 
-    /// A unit's effective configuration after all includes, in the shape of `terragrunt render --json`, with the
-    /// outputs of its dependencies unknown.
+    /// A unit's effective configuration, its dependencies' outputs unknown.
     ///
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit.
-    pub fn rendered(&self, unit: &UnitPath) -> Result<Value, Fault> {
-        if !self.units.contains_key(unit) {
-            return Err(self.no_such_unit(unit)?);
+    pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
+        match self.units.get(unit) {
+            None => Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)]),
+            Some(Err(faults)) => Err(faults.clone()),
+            Some(Ok(_)) => {
+                let made = on_deep_stack(|| {
+                    let reader = Reader::new(&self.library);
+                    let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
+                    effective(&shared, unit)
+                });
+                made.flatten().map_err(|fault| vec![fault])
+            }
         }
-        on_deep_stack(|| {
-            let reader = Reader::new(&self.library);
-            evaluate::rendered(&Shared { reader: &reader, settings: &self.settings, contents: &self.contents }, unit)
-        })?
     }
 
     fn no_such_unit(&self, unit: &UnitPath) -> Result<Fault, Fault> {

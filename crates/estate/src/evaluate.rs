@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::unit::{Dependency, Exclude, Parts, Unit};
 
 /// The command that a unit's digest is made for.
-const DIGEST_COMMAND: &str = "plan";
+pub(crate) const DIGEST_COMMAND: &str = "plan";
 const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// What units of one estate share.
@@ -38,7 +38,7 @@ pub(crate) enum Evaluated {
     Broken(Arc<[Fault]>),
 }
 
-fn missing(unit: &UnitPath) -> Fault {
+pub(crate) fn missing(unit: &UnitPath) -> Fault {
     Fault::new(Code::UNIT_UNKNOWN, format!("{unit} has no {CONFIG_FILE}"))
         .remedy("Name a unit as `portcullis units list` prints it.")
 }
@@ -264,14 +264,6 @@ fn file_parts(
         parts.insert(format!("{what} {name}"), digest);
     }
     Ok(())
-}
-
-/// A unit's effective configuration with its dependencies' outputs unknown, in the shape in which other
-/// configuration sees it.
-pub(crate) fn rendered(shared: &Shared<'_>, path: &UnitPath) -> Result<Value, Fault> {
-    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
-    let frame = Frame::open(&session, &session.unit_config(), || missing(path)).map_err(config::first)?;
-    frame.config()?.whole(&frame, &frame.origin())
 }
 
 /// Evaluates a unit with outputs at hand.

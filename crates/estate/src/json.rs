@@ -24,18 +24,6 @@ pub(crate) fn to_value(json: &Json, at: &Origin) -> Value {
     }
 }
 
-/// The JSON of any value: an unknown one is `{"$unknown": "reason"}`.
-pub fn shown(value: &Value) -> Json {
-    match value.kind() {
-        Kind::Unknown(unknown) => serde_json::json!({ "$unknown": unknown.reason() }),
-        Kind::Seq(_, elements) => Json::Array(elements.iter().map(shown).collect()),
-        Kind::Map(_, entries) => {
-            Json::Object(entries.iter().map(|(name, value)| (name.to_string(), shown(value))).collect())
-        }
-        _ => from_value(value).unwrap_or(Json::Null),
-    }
-}
-
 /// The JSON of a known value.
 ///
 /// # Errors

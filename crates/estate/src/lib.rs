@@ -14,6 +14,7 @@ mod cache;
 mod config;
 mod decode;
 mod discover;
+mod effective;
 mod estate;
 mod evaluate;
 mod generations;
@@ -31,15 +32,16 @@ mod version;
 
 pub use affected::{Affected, AffectedKind, affected};
 pub use cache::{Cache, CacheLimits};
+pub use effective::{Effective, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
-pub use json::shown;
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
     ModuleSource, RemoteState, Resolved, Retry,
 };
 pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
 pub use source::{
-    ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Source,
+    Checkout, ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Range,
+    Source,
 };
 pub use unit::{Dependency, Exclude, Parts, Unit};
 pub use version::satisfies;

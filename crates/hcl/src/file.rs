@@ -132,6 +132,11 @@ impl Origin {
         Origin { file: Arc::clone(&BUILT_IN), range: 0..0 }
     }
 
+    /// Whether no file holds it.
+    pub fn is_built_in(&self) -> bool {
+        Arc::ptr_eq(&self.file, &BUILT_IN)
+    }
+
     /// The file.
     pub fn file(&self) -> &Arc<File> {
         &self.file
@@ -144,7 +149,7 @@ impl Origin {
 
     /// File, line, column and source line.
     pub fn place(&self) -> Place {
-        if Arc::ptr_eq(&self.file, &BUILT_IN) {
+        if self.is_built_in() {
             return Place::file(self.file.path());
         }
         self.file.place(&self.range)

@@ -9,6 +9,7 @@ mod run;
 mod serve;
 mod target;
 mod trigger;
+pub mod units;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,9 @@ enum Command {
     /// Look at runs, approve and cancel them
     #[command(subcommand)]
     Run(run::Command),
+    /// Look at the units of a folder or revision, without a runner
+    #[command(subcommand)]
+    Units(units::Command),
 }
 
 /// Runs the program.
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
+        Command::Units(command) => units::run(command),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -6,3 +6,4 @@
 pub mod fault;
 pub mod run;
 pub mod terminal;
+pub mod units;

@@ -110,7 +110,8 @@ fn filled(section: &Section, shape: &[(&str, Unset)]) -> Entries {
     let mut entries = section.attributes.clone();
     for (name, unset) in shape {
         if entries.get(*name).is_none_or(Value::is_null) {
-            let origin = section.origin.clone();
+            // Nobody wrote it: it comes from no file.
+            let origin = Origin::built_in();
             let value = match unset {
                 Unset::Null => Value::null(origin),
                 Unset::False => Value::bool(false, origin),

@@ -36,6 +36,14 @@ pub(super) struct Include<'s> {
     pub(super) frame: Rc<Frame<'s>>,
 }
 
+/// Label and path of each include of a file, in the order of the text.
+///
+/// # Errors
+/// Any fault of an include.
+pub(crate) fn named(frame: &Rc<Frame<'_>>) -> Result<Vec<(String, String)>, Fault> {
+    Ok(frame.includes()?.iter().map(|include| (include.name.clone(), include.path.clone())).collect())
+}
+
 /// The include blocks of a file, in the order of the text.
 pub(super) fn find<'s>(frame: &Rc<Frame<'s>>) -> Result<Vec<Include<'s>>, Fault> {
     if frame.included {

@@ -40,7 +40,7 @@ mod working_dir;
 
 pub(crate) use dependency::target;
 pub(crate) use frame::Frame;
-pub(crate) use include::first;
+pub(crate) use include::{first, named as includes};
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session, unsupported_file};
 

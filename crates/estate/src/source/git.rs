@@ -147,6 +147,15 @@ impl GitSource {
         GitObjects::open(git_dir)?.commit(commit)
     }
 
+    /// The same commit with a folder of it as the root; `None` when the commit has no such folder.
+    ///
+    /// # Errors
+    /// `PC-0803` when a folder cannot be read.
+    pub fn below(&self, folder: &str) -> Result<Option<Self>, Fault> {
+        let root = self.folder(folder)?.map(Arc::clone);
+        Ok(root.map(|root| GitSource { objects: Arc::clone(&self.objects), root }))
+    }
+
     fn child<'t>(&self, entry: &'t TreeEntry) -> Result<&'t Arc<Tree>, Fault> {
         match entry.child.get() {
             Some(tree) => Ok(tree),

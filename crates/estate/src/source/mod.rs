@@ -1,5 +1,5 @@
 //! Where an estate is read from: [`Source`], with git objects at a commit ([`GitSource`]) and a plain
-//! folder ([`DirSource`]).
+//! folder ([`DirSource`]). [`Checkout`] finds both for the command line.
 //!
 //! A source answers for exact paths and never follows a symbolic link, not even one in the middle of a
 //! path: following links, inside the repository only, is the job of the reader above it. So one check keeps
@@ -9,6 +9,7 @@
 //! ([`Source::names`]), of all below a folder ([`Source::tree`]). Equal identities mean equal content; they
 //! are what makes an evaluation of one commit usable at another.
 
+mod checkout;
 mod dir;
 mod git;
 mod tree;
@@ -19,6 +20,7 @@ use gix::ObjectId;
 use gix::objs::Kind;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault};
 
+pub use checkout::{Checkout, Range};
 pub use dir::DirSource;
 pub use git::{GitObjects, GitSource};
 

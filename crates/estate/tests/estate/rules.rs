@@ -1,15 +1,15 @@
 //! Rules of Terragrunt's configuration, one small example each.
 
-use portcullis_estate::{Estate, shown};
+use portcullis_estate::Estate;
 use portcullis_model::Code;
 use serde_json::{Value as Json, json};
 
 use crate::{Folder, faults, inputs, path, resolve, unit};
 
 fn rendered(estate: &Estate, name: &str) -> Json {
-    match estate.rendered(&path(name)) {
-        Ok(value) => shown(&value),
-        Err(fault) => panic!("{name}: {fault:#?}"),
+    match estate.effective(&path(name)) {
+        Ok(effective) => effective.to_json(),
+        Err(faults) => panic!("{name}: {faults:#?}"),
     }
 }
 

@@ -1,0 +1,114 @@
+//! Where units are read from: a folder, a revision of it, and what the fleet says of an account.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis_estate::{AccountFacts, Checkout, Entry, Estate, Settings, Source};
+use portcullis_fleet::{Account, Fleet};
+use portcullis_model::{AccountName, CommitId, Fault};
+
+use crate::runner::first;
+
+/// The name of an account that is known by its id alone.
+const UNNAMED: &str = "unnamed";
+
+/// Where the files are, and what configuration may ask for.
+#[derive(Debug, clap::Args)]
+pub struct Tree {
+    /// The repository's root, or any folder that counts as one [default: the repository around here]
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// Only this account's units, evaluated as its runner would: from portcullis.hcl of the same files
+    #[arg(long, value_name = "NAME", value_parser = AccountName::parse)]
+    account: Option<AccountName>,
+    /// The answer to get_aws_account_id()
+    #[arg(long, value_name = "ID", conflicts_with = "account")]
+    account_id: Option<String>,
+    /// The answer to get_env("NAME"); may be given several times. The environment itself is never read
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    env: Vec<(String, String)>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is not NAME=VALUE".to_owned()),
+    }
+}
+
+impl Tree {
+    /// The folder.
+    ///
+    /// # Errors
+    /// `PC-0004` when there is none.
+    pub fn checkout(&self) -> Result<Checkout, Fault> {
+        match &self.repo {
+            Some(folder) => Checkout::open(folder),
+            None => Checkout::around(Path::new(".")),
+        }
+    }
+
+    /// The estate of a commit, or of the working files.
+    ///
+    /// # Errors
+    /// Those of the files, and of the fleet definition when an account was named.
+    pub fn estate(&self, checkout: &Checkout, commit: Option<&CommitId>) -> Result<Estate, Fault> {
+        let source: Arc<dyn Source> = match commit {
+            Some(commit) => Arc::new(checkout.files_at(commit)?),
+            None => Arc::new(checkout.files()?),
+        };
+        let settings = self.settings(&*source)?;
+        Estate::load(source, &settings)
+    }
+
+    /// The estate of a revision as it is written on the command line; `None` for the working files.
+    ///
+    /// # Errors
+    /// As [`Tree::estate`], and `PC-0111` for a revision that names no commit.
+    pub fn estate_at(&self, revision: Option<&str>) -> Result<Estate, Fault> {
+        let checkout = self.checkout()?;
+        let commit = revision.map(|revision| checkout.commit(revision)).transpose()?;
+        self.estate(&checkout, commit.as_ref())
+    }
+
+    fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {
+        let mut settings = Settings::default();
+        if let Some(name) = &self.account {
+            let account = account(source, name)?;
+            settings.within = account.path;
+            settings.account = Some(AccountFacts { name: account.name, id: account.id });
+            settings.env = account.env;
+        }
+        if let Some(id) = &self.account_id {
+            settings.account = Some(AccountFacts { name: AccountName::parse(UNNAMED)?, id: id.clone() });
+        }
+        settings.env.extend(self.env.iter().cloned().collect::<BTreeMap<_, _>>());
+        Ok(settings)
+    }
+}
+
+fn account(source: &dyn Source, name: &AccountName) -> Result<Account, Fault> {
+    let read = |path: &str| match source.read(path)? {
+        Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
+        _ => Ok(None),
+    };
+    let fleet = Fleet::load(&read).map_err(|faults| {
+        let others: Vec<String> = faults.iter().skip(1).map(ToString::to_string).collect();
+        others.into_iter().fold(first(faults), |fault, other| fault.note(other))
+    })?;
+    fleet.account(name)
+}
+
+/// The unit that a path on the command line names: relative to the estate's root, a trailing `/` is allowed.
+///
+/// # Errors
+/// `PC-0105` for what cannot be a unit's path.
+pub fn unit_path(text: &str) -> Result<portcullis_model::UnitPath, Fault> {
+    let trimmed = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
+    let trimmed = trimmed.strip_suffix("/terragrunt.hcl").unwrap_or(trimmed);
+    match trimmed {
+        "" | "." | "terragrunt.hcl" => portcullis_model::UnitPath::parse("."),
+        path => portcullis_model::UnitPath::parse(path),
+    }
+}

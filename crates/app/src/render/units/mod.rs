@@ -1,0 +1,58 @@
+//! Units as text for people: the list, configuration as HCL, the graph.
+
+pub mod graph;
+pub mod hcl;
+pub mod svg;
+
+use owo_colors::OwoColorize;
+
+use super::terminal::plain;
+use crate::cli::units::views::UnitView;
+
+/// Most units that one line names.
+const NAMED: usize = 5;
+
+/// The list, one line for each unit, and a line with the sum.
+pub fn list(units: &[UnitView]) -> String {
+    let mut rows = vec![["UNIT".to_owned(), "DEPENDS ON".to_owned(), "READS".to_owned(), "CONFIGURATION".to_owned()]];
+    for unit in units {
+        let mut state = if unit.exact { "exact".to_owned() } else { format!("inexact: {}", because(unit)) };
+        if let Some(exclude) = &unit.exclude {
+            state.push_str(&format!(", excluded from {}", plain(&exclude.actions.join(", "))));
+        }
+        rows.push([plain(&unit.path), unit.dependencies.len().to_string(), unit.reads.len().to_string(), state]);
+    }
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (index, [path, dependencies, reads, state]) in rows.iter().enumerate() {
+        let [first, second, third] = [0, 1, 2].map(|column| widths.get(column).copied().unwrap_or(0));
+        let line = format!("{path:<first$}  {dependencies:>second$}  {reads:>third$}  {state}");
+        let line = if index == 0 { line.bold().to_string() } else { line };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let exact = units.iter().filter(|unit| unit.exact).count();
+    text.push_str(&format!("{}, {exact} exact, {} inexact\n", count(units.len(), "unit"), units.len() - exact));
+    text
+}
+
+fn because(unit: &UnitView) -> String {
+    let more = if unit.inexact_because.len() > 1 { ", …" } else { "" };
+    format!("{}{more}", plain(unit.inexact_because.first().map_or("", String::as_str)))
+}
+
+/// `1 unit`, `2 units`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A line that names the units that a fault breaks; empty when it is about none.
+pub fn breaks(units: &[String]) -> String {
+    if units.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = units.iter().take(NAMED).map(|unit| plain(unit)).collect();
+    let more = if units.len() > NAMED { ", …" } else { "" };
+    format!("  {} {}: {}{more}\n", "breaks:".red(), count(units.len(), "unit"), named.join(", "))
+}

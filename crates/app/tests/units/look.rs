@@ -1,0 +1,132 @@
+//! `list`, `show` and `graph`.
+
+use serde_json::json;
+
+use super::{SMALL, repository, units};
+
+#[test]
+fn a_list_is_sorted_and_says_what_is_read_and_what_is_not_known() {
+    let repo = repository(SMALL);
+    let list = units(&repo.path(), &["list", "--json"]).json();
+    let paths: Vec<&str> = list.as_array().unwrap().iter().map(|unit| unit["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["live/app", "live/db", "live/old"]);
+    assert_eq!(
+        list[0],
+        json!({
+            "path": "live/app", "kind": "unit", "dependencies": ["live/db"],
+            "reads": ["live/app/terragrunt.hcl", "root.hcl"],
+            "exclude": null, "exact": true, "inexact_because": [],
+        })
+    );
+    assert_eq!(list[2]["exact"], false);
+    let because = list[2]["inexact_because"][0].as_str().unwrap();
+    assert!(because.starts_with("live/old/terragrunt.hcl:5:") && because.contains("run_cmd"), "{because}");
+}
+
+#[test]
+fn a_revision_is_read_from_git_and_the_folder_as_it_is() {
+    let repo = repository(SMALL);
+    repo.write("live/new/terragrunt.hcl", "terraform {\n  source = \"../../modules/m\"\n}\n");
+    let count = |arguments: &[&str]| {
+        let list = units(&repo.path(), &[&["list", "--json"], arguments].concat()).json();
+        list.as_array().unwrap().len()
+    };
+    assert_eq!(count(&[]), 4);
+    assert_eq!(count(&["--rev", "HEAD"]), 3);
+    repo.commit("second");
+    repo.tag("v1");
+    assert_eq!(count(&["--rev", "main~1"]), 3);
+    assert_eq!(count(&["--rev", "v1"]), 4);
+    // A bare repository has revisions, but no files.
+    repo.push();
+    let bare = repo.remote();
+    assert_eq!(units(&bare, &["list", "--json", "--rev", "main"]).json().as_array().unwrap().len(), 4);
+    let refused = units(&bare, &["list"]);
+    assert!(refused.code == 2 && refused.err.contains("PC-0004") && refused.err.contains("--rev"), "{}", refused.err);
+    // A folder of a repository is a root of its own when it is named, and part of it when it is not.
+    assert_eq!(units(&repo.path().join("live"), &["list", "--json"]).json()[0]["path"], "live/app");
+    let below = units(&repo.path(), &["list", "--json", "--repo", "live", "--rev", "v1"]);
+    assert_eq!(below.code, 1, "root.hcl is outside of it: {}", below.err);
+}
+
+#[test]
+fn what_is_not_there_is_said_with_a_code() {
+    let repo = repository(SMALL);
+    for (arguments, code, says) in [
+        (&["list", "--repo", "nowhere"] as &[&str], 2, "PC-0004"),
+        (&["list", "--rev", "nowhere"], 2, "PC-0111"),
+        (&["list", "--rev", "HEAD:root.hcl"], 2, "PC-0111"),
+        (&["show", "live/none"], 1, "PC-0107"),
+        (&["show", "../x"], 2, "PC-0105"),
+        (&["list", "--account", "dev"], 1, "PC-0507"),
+        (&["list", "--env", "X"], 2, "NAME=VALUE"),
+    ] {
+        let ran = units(&repo.path(), arguments);
+        assert!(ran.code == code && ran.err.contains(says), "{arguments:?}: {} {}", ran.code, ran.err);
+        assert_eq!(ran.out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_told_once_and_the_others_are_listed() {
+    let repo = repository(SMALL);
+    repo.write("root.hcl", "locals {\n  region = \n}\n");
+    let ran = units(&repo.path(), &["list", "--json"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err.matches("PC-0400").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("breaks: 2 units: live/app, live/db"), "{}", ran.err);
+    let list: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn show_has_the_shape_of_terragrunt_s_render_and_says_what_is_unknown() {
+    let repo = repository(SMALL);
+    let shown = units(&repo.path(), &["show", "live/app", "--json", "--env", "STAGE=prod"]).json();
+    assert_eq!(shown["inputs"]["name"], "app-prod");
+    assert_eq!(shown["inputs"]["region"], "eu-west-1");
+    assert_eq!(shown["inputs"]["url"], json!({ "$unknown": "dependency.db.outputs.url" }));
+    assert_eq!(shown["remote_state"]["config"], json!({ "encrypt": false, "key": "live/app/state" }));
+    assert_eq!(shown["terraform"]["source"], "../../modules/m");
+    assert_eq!(shown["terraform_binary"], "");
+    assert_eq!(shown["dependency"]["db"]["config_path"], "../db");
+    // The environment of the process is never read.
+    let shown = units(&repo.path(), &["show", "live/app", "--json"]).json();
+    assert_eq!(shown["inputs"]["name"], "app-none");
+    let several = units(&repo.path(), &["show", "live/db", "./live/old/", "--json"]).json();
+    assert_eq!(several.as_object().unwrap().keys().collect::<Vec<_>>(), ["live/db", "live/old"]);
+}
+
+#[test]
+fn explained_values_name_their_file_and_include() {
+    let repo = repository(SMALL);
+    let ran = units(&repo.path(), &["show", "live/db", "--explain"]);
+    let line = |start: &str| ran.text().lines().find(|line| line.trim().starts_with(start)).unwrap().to_owned();
+    assert_eq!(line("name"), "  name   = \"db\"  # live/db/terragrunt.hcl:8");
+    assert_eq!(line("region"), "  region = \"eu-west-1\"  # root.hcl:2 through include \"root\"");
+    assert!(line("encrypt").ends_with("# root.hcl:10 through include \"root\""), "{}", ran.out);
+}
+
+#[test]
+fn an_account_s_id_and_variables_come_from_the_fleet_of_the_same_revision() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/infrastructure-live");
+    let list = units(std::path::Path::new(example), &["list", "--repo", ".", "--account", "dev", "--json"]).json();
+    assert_eq!(list.as_array().unwrap().len(), 11);
+    assert!(list.as_array().unwrap().iter().all(|unit| unit["path"].as_str().unwrap().starts_with("dev/")));
+}
+
+#[test]
+fn the_graph_comes_in_four_forms() {
+    let repo = repository(SMALL);
+    let graph = units(&repo.path(), &["graph", "--json"]).json();
+    assert_eq!(
+        graph["dependencies"],
+        json!([{ "from": "live/app", "to": "live/db", "name": "db", "place": "live/app/terragrunt.hcl:7:1" }])
+    );
+    assert_eq!(graph["units"][0], json!({ "path": "live/app", "level": 1, "broken": false, "foreign": false }));
+    assert_eq!(units(&repo.path(), &["graph"]).text(), "live/db\n└── live/app\nlive/old\n");
+    assert!(units(&repo.path(), &["graph", "--dot"]).text().contains("\"live/app\" -> \"live/db\""));
+    assert!(units(&repo.path(), &["graph", "--mermaid"]).text().contains("u0 --> u1"));
+    assert!(units(&repo.path(), &["graph", "--svg"]).text().starts_with("<svg "));
+    assert_eq!(units(&repo.path(), &["graph", "--svg", "--dot"]).code, 2);
+}

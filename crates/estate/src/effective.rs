@@ -1,0 +1,133 @@
+//! [`Effective`]: a unit's whole configuration after all includes, as a tree in which every value knows where it
+//! was written. Made when it is asked for and not kept: an estate holds digests only.
+//!
+//! Outputs of dependencies are unknown here, and so is what would need running. Sensitive values never leave
+//! this module.
+
+use portcullis_hcl::{Kind, Origin, Value};
+use portcullis_model::{Fault, Place, UnitPath};
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::{self, Frame, OutputsMode, Session};
+use crate::evaluate::{self, Shared};
+
+/// A unit's effective configuration.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    /// The unit.
+    pub path: UnitPath,
+    /// The tree, in the shape of `terragrunt render --json`.
+    pub(crate) tree: Value,
+    /// The includes: label and path.
+    includes: Vec<(String, String)>,
+    /// The unit's own configuration file.
+    file: String,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// Where it is written; `None` for a default that nobody wrote.
+    pub place: Option<Place>,
+    /// The label of the include that brought it in; `None` for what the unit itself says or reads.
+    pub include: Option<String>,
+}
+
+impl std::fmt::Display for Provenance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            None => return f.write_str("the default"),
+            Some(place) if place.line == 0 => f.write_str(&place.file)?,
+            Some(place) => write!(f, "{}:{}", place.file, place.line)?,
+        }
+        match self.include.as_deref() {
+            Some("") => f.write_str(" through include"),
+            Some(include) => write!(f, " through include {include:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Evaluates a unit, its dependencies' outputs unknown.
+pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath) -> Result<Effective, Fault> {
+    let session = Session::new(shared.reader, shared.settings, path, evaluate::DIGEST_COMMAND, OutputsMode::Unknown);
+    let file = session.unit_config();
+    let frame = Frame::open(&session, &file, || evaluate::missing(path)).map_err(config::first)?;
+    Ok(Effective {
+        path: path.clone(),
+        tree: frame.config()?.whole(&frame, &frame.origin())?,
+        includes: config::includes(&frame)?,
+        file: file.clone(),
+    })
+}
+
+impl Effective {
+    /// The tree as JSON, in the shape of `terragrunt render --json`. What is not known is
+    /// `{"$unknown": "reason"}`, what is sensitive `{"$sensitive": true}`.
+    pub fn to_json(&self) -> Json {
+        to_json(&self.tree)
+    }
+
+    /// Every attribute that has a value of its own (not an object), by its path, and where it comes from.
+    pub fn provenance(&self) -> Vec<(String, Provenance)> {
+        let mut found = Vec::new();
+        self.collect("", &self.tree, &mut found);
+        found
+    }
+
+    fn collect(&self, name: &str, value: &Value, found: &mut Vec<(String, Provenance)>) {
+        match value.as_map() {
+            Some(entries) if !entries.is_empty() && !value.is_sensitive() => {
+                for (key, value) in entries {
+                    self.collect(&attribute_path(name, key), value, found);
+                }
+            }
+            _ => found.push((name.to_owned(), self.origin(value))),
+        }
+    }
+
+    /// Where a value of this tree comes from.
+    pub(crate) fn origin(&self, value: &Value) -> Provenance {
+        self.provenance_of(value.origin())
+    }
+
+    fn provenance_of(&self, origin: &Origin) -> Provenance {
+        if origin.is_built_in() {
+            return Provenance { place: None, include: None };
+        }
+        let place = origin.place();
+        let include = if place.file == self.file {
+            None
+        } else {
+            self.includes.iter().find(|(_, path)| *path == place.file).map(|(name, _)| name.clone())
+        };
+        Provenance { place: Some(place), include }
+    }
+}
+
+/// The path of an attribute of an object: `inputs.tags["a b"]`.
+pub fn attribute_path(parent: &str, key: &str) -> String {
+    let plain = key.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    match (parent, plain) {
+        ("", true) => key.to_owned(),
+        (parent, true) => format!("{parent}.{key}"),
+        (parent, false) => format!("{parent}[{key:?}]"),
+    }
+}
+
+/// A value as JSON; unknown and sensitive values as objects that say so.
+pub(crate) fn to_json(value: &Value) -> Json {
+    if value.is_sensitive() {
+        return json!({ "$sensitive": true });
+    }
+    match value.kind() {
+        Kind::Seq(_, elements) => Json::Array(elements.iter().map(to_json).collect()),
+        Kind::Map(_, entries) => {
+            Json::Object(entries.iter().map(|(name, value)| (name.to_string(), to_json(value))).collect::<Map<_, _>>())
+        }
+        Kind::Unknown(unknown) => json!({ "$unknown": unknown.reason() }),
+        // A number with more digits than JSON has is shown in full, as text.
+        _ => value.to_json().unwrap_or_else(|_| json!(value.text_form())),
+    }
+}

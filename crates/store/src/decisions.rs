@@ -73,6 +73,16 @@ impl Store {
         txn.commit().await.map_err(database(WHAT))?;
         Ok(first)
     }
+
+    /// Whether a token was used, as far as is known now: only [`Store::token_use`] and
+    /// [`Store::run_accept`](crate::Store::run_accept) decide.
+    pub async fn token_is_used(&self, token_id: &str) -> Result<bool, Fault> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM used_token WHERE id = ?)")
+            .bind(token_id)
+            .fetch_one(&self.0.readers)
+            .await
+            .map_err(database("looking for a used token"))
+    }
 }
 
 pub(crate) async fn decision_insert_in_txn(

@@ -121,6 +121,38 @@ impl Store {
         Ok(Accepted::New)
     }
 
+    /// What an earlier request with this key came to: `Existing`, `Conflict`, or `None` when there is none.
+    ///
+    /// The token counts as used by it. The decision is recorded when that was its first use: sending one request
+    /// over and over leaves one row.
+    pub async fn run_repeated(
+        &self,
+        key: &Idempotency,
+        token: &UsedToken,
+        decision: &DecisionRecord,
+    ) -> Result<Option<Accepted>, Fault> {
+        const WHAT: &str = "looking for a repeated request";
+        let mut reader = self.0.readers.acquire().await.map_err(database(WHAT))?;
+        let known = idempotency_find(&mut reader, key).await?;
+        drop(reader);
+        let Some(Accepted::Existing(run)) = known else { return Ok(known) };
+        let mut txn = self.begin(WHAT).await?;
+        if token_use_in_txn(&mut txn, &token.id, token.expires_at, decision.at).await? {
+            decision_insert_in_txn(&mut txn, &DecisionRecord { run: Some(run), ..decision.clone() }).await?;
+        }
+        txn.commit().await.map_err(database(WHAT))?;
+        Ok(known)
+    }
+
+    /// How many runs have not ended.
+    pub async fn runs_unfinished_count(&self) -> Result<u64, Fault> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM run WHERE ended = 0")
+            .fetch_one(&self.0.readers)
+            .await
+            .map_err(database("counting runs"))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// Commits one step of the engine. Gives its events with their numbers, in order.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use portcullis_model::{Code, Fault};
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
+use super::router::Shared;
 use super::service::{Bearer, IdempotencyKey};
 
 /// Longest time that a body may take to arrive: a place among the requests is held meanwhile.
@@ -27,6 +28,20 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         Ok(Caller(bearer(&parts.headers)?))
+    }
+}
+
+/// A caller whose token holds. Stands before a [`Body`]: what a stranger sends is not read.
+pub struct Admitted(pub Bearer);
+
+impl FromRequestParts<Shared> for Admitted {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refusal> {
+        let caller = bearer(&parts.headers)?;
+        let asked = if parts.uri.path().ends_with("/approve") { "approve" } else { "trigger" };
+        shared.service.admit(&caller, asked).await?;
+        Ok(Admitted(caller))
     }
 }
 

@@ -1,38 +1,60 @@
-//! Sockets, TLS, connection limits, and a clean stop.
+//! Sockets, connection limits, and a clean stop.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use portcullis_model::{Code, Fault};
-use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use portcullis_model::Fault;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::patient::Patient;
 use super::router::{Shared, router};
 use super::service::Service;
+use super::tls::Tls;
 use crate::options::Transport;
 
-/// Most connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1024;
-/// Longest time for a TLS handshake, and for a request's header.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest request header, in bytes: a token of 16 KiB and much room.
 const HEADER_MAX_BYTES: usize = 64 * 1024;
 /// Longest time that open requests are given at the stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest certificate or key file, in bytes.
-const PEM_MAX_BYTES: u64 = 1 << 20;
-/// How often certificate files are looked at for a renewal.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
+/// What callers may take up, whoever they are.
+///
+/// The defaults leave half of the 1,024 files that a service usually may open to the runner itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most connections at once; more wait in the kernel's queue.
+    pub connections: usize,
+    /// Most connections of one address, so that one host cannot take all.
+    pub connections_of_one: usize,
+    /// Longest time for a TLS handshake, for a request's header, and for a connection that asks for nothing.
+    pub silence: Duration,
+    /// Longest time that a caller may not read what it is sent.
+    pub stuck: Duration,
+    /// Most requests that are answered at once, streams and health not counted.
+    pub requests: usize,
+    /// Most streams (events, followed logs) that are open at once.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 512,
+            connections_of_one: 384,
+            silence: Duration::from_secs(10),
+            stuck: Duration::from_secs(30),
+            requests: 128,
+            streams: 256,
+        }
+    }
+}
 
 /// A bound address, not served yet.
 pub struct Listener {
@@ -40,6 +62,7 @@ pub struct Listener {
     address: SocketAddr,
     scheme: &'static str,
     tls: Option<Arc<Tls>>,
+    limits: Limits,
 }
 
 impl Listener {
@@ -57,7 +80,13 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).await.map_err(|error| failed(&error))?;
         let address = socket.local_addr().map_err(|error| failed(&error))?;
-        Ok(Listener { socket, address, scheme: transport.scheme(), tls })
+        Ok(Listener { socket, address, scheme: transport.scheme(), tls, limits: Limits::default() })
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        Listener { limits, ..self }
     }
 
     /// The address, with the port that the system chose.
@@ -74,20 +103,23 @@ impl Listener {
     /// requests five seconds.
     pub async fn serve(self, service: Arc<dyn Service>, stop: impl Future<Output = ()>) {
         let (close, closing) = watch::channel(false);
-        let app = TowerToHyperService::new(router(Shared::new(service, closing)));
+        let app = TowerToHyperService::new(router(Shared::new(service, closing, &self.limits)));
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let peers = Peers::new(self.limits.connections_of_one);
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 accepted = accept(&self.socket, &places) => accepted,
             };
-            let Some((stream, place)) = accepted else { continue };
-            let (app, tls, watcher) = (app.clone(), self.tls.clone(), graceful.watcher());
+            let Some((stream, peer, place)) = accepted else { continue };
+            // More of one address than it may have: closed at once.
+            let Some(peer) = peers.enter(peer.ip()) else { continue };
+            let (app, tls, watcher, limits) = (app.clone(), self.tls.clone(), graceful.watcher(), self.limits);
             tokio::spawn(async move {
-                connection(stream, tls, app, watcher).await;
-                drop(place);
+                connection(stream, tls, app, watcher, &limits).await;
+                drop((peer, place));
             });
         }
         drop(self.socket);
@@ -103,12 +135,12 @@ impl Listener {
 async fn accept(
     socket: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Some((stream, peer, place))
         }
         Err(error) => {
             tracing::warn!("a connection could not be accepted: {error}");
@@ -123,108 +155,66 @@ async fn connection(
     tls: Option<Arc<Tls>>,
     app: TowerToHyperService<axum::Router>,
     watcher: Watcher,
+    limits: &Limits,
 ) {
     let Some(tls) = tls else {
-        return http1(stream, app, watcher).await;
+        return http1(stream, app, watcher, limits).await;
     };
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.current()).accept(stream)).await {
-        Ok(Ok(stream)) => http1(stream, app, watcher).await,
+    match tokio::time::timeout(limits.silence, TlsAcceptor::from(tls.current()).accept(stream)).await {
+        Ok(Ok(stream)) => http1(stream, app, watcher, limits).await,
         Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn http1<S>(stream: S, app: TowerToHyperService<axum::Router>, watcher: Watcher)
+async fn http1<S>(stream: S, app: TowerToHyperService<axum::Router>, watcher: Watcher, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIMEOUT).max_buf_size(HEADER_MAX_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(stream), app);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.silence).max_buf_size(HEADER_MAX_BYTES);
+    let connection = builder.serve_connection(TokioIo::new(Patient::new(stream, limits.stuck)), app);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!("a connection ended with an error: {error}");
     }
 }
 
-/// Certificate and key, read again when the files change, so that a renewal needs no restart.
-struct Tls {
-    cert: PathBuf,
-    key: PathBuf,
-    loaded: Mutex<Loaded>,
+/// Connections by address.
+struct Peers {
+    most: usize,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-struct Loaded {
-    config: Arc<ServerConfig>,
-    stamp: Stamp,
-    looked: Instant,
-}
-
-/// Size and time of change of both files.
-type Stamp = [Option<(u64, std::time::SystemTime)>; 2];
-
-impl Tls {
-    fn load(cert: &Path, key: &Path) -> Result<Self, Fault> {
-        let stamp = stamp(cert, key);
-        let config = server_config(cert, key)?;
-        let loaded = Mutex::new(Loaded { config, stamp, looked: Instant::now() });
-        Ok(Tls { cert: cert.to_owned(), key: key.to_owned(), loaded })
+impl Peers {
+    fn new(most: usize) -> Self {
+        Peers { most, open: Arc::default() }
     }
 
-    fn current(&self) -> Arc<ServerConfig> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if loaded.looked.elapsed() >= RENEWAL_INTERVAL {
-            loaded.looked = Instant::now();
-            let stamp = stamp(&self.cert, &self.key);
-            if stamp != loaded.stamp {
-                match server_config(&self.cert, &self.key) {
-                    Ok(config) => {
-                        tracing::info!("the TLS certificate was renewed");
-                        loaded.config = config;
-                        loaded.stamp = stamp;
-                    }
-                    // Half a renewal: the old pair stays, and the files are looked at again.
-                    Err(fault) => tracing::error!(code = %fault.code(), "{fault}"),
-                }
+    /// Counts a connection for as long as the answer lives. `None`: there are enough of this address.
+    fn enter(&self, address: IpAddr) -> Option<Peer> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Peer { address, open: self.open.clone() })
+    }
+}
+
+struct Peer {
+    address: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.address);
             }
         }
-        loaded.config.clone()
     }
-}
-
-fn stamp(cert: &Path, key: &Path) -> Stamp {
-    [cert, key].map(|path| std::fs::metadata(path).ok().and_then(|meta| Some((meta.len(), meta.modified().ok()?))))
-}
-
-fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Fault> {
-    let bad = |path: &Path, why: String| {
-        Fault::new(Code::BAD_OPTION, format!("{}: {why}", path.display()))
-            .remedy("Give a PEM certificate chain with `--tls-cert` and its private key with `--tls-key`.")
-    };
-    let chain = CertificateDer::pem_slice_iter(&read_pem(cert)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| bad(cert, error.to_string()))?;
-    if chain.is_empty() {
-        return Err(bad(cert, "no certificate in it".to_owned()));
-    }
-    let secret = PrivateKeyDer::from_pem_slice(&read_pem(key)?).map_err(|error| bad(key, error.to_string()))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::internal(error.to_string()))?
-        .with_no_client_auth()
-        .with_single_cert(chain, secret)
-        .map_err(|error| bad(cert, error.to_string()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-fn read_pem(path: &Path) -> Result<Vec<u8>, Fault> {
-    let failed = |error: &std::io::Error| {
-        Fault::new(Code::BAD_OPTION, format!("{}: {error}", path.display()))
-            .remedy("Check the path, and that the runner may read the file.")
-    };
-    let meta = std::fs::metadata(path).map_err(|error| failed(&error))?;
-    if meta.len() > PEM_MAX_BYTES {
-        return Err(Fault::new(Code::BAD_OPTION, format!("{} is over {PEM_MAX_BYTES} bytes", path.display())));
-    }
-    std::fs::read(path).map_err(|error| failed(&error))
 }

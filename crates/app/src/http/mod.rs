@@ -7,7 +7,8 @@
 //! | [`runs`], [`tasks`], [`units`], [`health`] | the handlers, by noun |
 //! | [`extract`] | what is taken from a request, checked and limited |
 //! | [`refusal`] | faults as RFC 9457 problem documents |
-//! | [`listener`] | sockets, TLS, connection limits, a clean stop |
+//! | [`listener`] | sockets, connection limits, a clean stop |
+//! | `tls`, `patient` | certificates and their renewal; callers that do not read |
 //! | [`views`] | records as the API shows them |
 //! | [`openapi`] | the document that describes all this |
 //!
@@ -18,11 +19,13 @@ pub mod extract;
 pub mod health;
 pub mod listener;
 pub mod openapi;
+mod patient;
 pub mod refusal;
 pub mod router;
 pub mod runs;
 pub mod service;
 pub mod tasks;
+mod tls;
 pub mod units;
 pub mod views;
 

@@ -12,14 +12,13 @@ use http::{HeaderValue, Method, header};
 use portcullis_model::{Code, Fault};
 use tokio::sync::{Semaphore, watch};
 
+use super::listener::Limits;
 use super::refusal::Refusal;
 use super::service::Service;
 use super::{health, openapi, runs, tasks, units};
 
-/// Most requests that are answered at once, streams not counted.
-pub const REQUESTS_MAX: usize = 128;
-/// Most streams (events, followed logs) that are open at once.
-pub const STREAMS_MAX: usize = 512;
+/// How much of a path is logged.
+const PATH_LOGGED_CHARS: usize = 120;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -31,22 +30,27 @@ pub struct Shared {
     /// Places for streams.
     pub streams: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    requests_max: usize,
 }
 
 impl Shared {
     /// Over a runner.
-    pub fn new(service: Arc<dyn Service>, closing: watch::Receiver<bool>) -> Self {
+    pub fn new(service: Arc<dyn Service>, closing: watch::Receiver<bool>, limits: &Limits) -> Self {
         Shared {
             service,
             closing,
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            requests_max: limits.requests,
         }
     }
 }
 
-/// The routes, by path.
-pub fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
+/// Routes by path.
+pub type Routes = Vec<(&'static str, MethodRouter<Shared>)>;
+
+/// The routes that take a place among the requests.
+pub fn counted_routes() -> Routes {
     vec![
         ("/v1/runs", post(runs::trigger).get(runs::list)),
         ("/v1/runs/{id}", get(runs::show)),
@@ -55,25 +59,29 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/v1/runs/{id}/approve", post(runs::approve)),
         ("/v1/tasks/{id}/log", get(tasks::log)),
         ("/v1/units", get(units::list)),
+        ("/v1/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// The routes that are answered whatever else there is to do: load balancers look here.
+pub fn health_routes() -> Routes {
+    vec![
         ("/v1/healthz", get(health::health)),
         ("/v1/readyz", get(health::ready)),
-        ("/v1/openapi.json", get(openapi::document)),
+        ("/healthz", get(health::health)),
+        ("/readyz", get(health::ready)),
     ]
 }
 
 /// The whole API.
 pub fn router(shared: Shared) -> Router {
-    let mut router = Router::new();
-    for (path, methods) in routes() {
-        router = router.route(path, methods);
-    }
-    router
-        // Where load balancers look.
-        .route("/healthz", get(health::health))
-        .route("/readyz", get(health::ready))
+    let of = |routes: Routes| routes.into_iter().fold(Router::new(), |router, (path, to)| router.route(path, to));
+    of(counted_routes())
+        .route_layer(middleware::from_fn_with_state(shared.clone(), counted))
+        .merge(of(health_routes()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(shared.clone(), around))
+        .layer(middleware::from_fn(around))
         .with_state(shared)
 }
 
@@ -87,24 +95,28 @@ async fn no_such_method() -> Refusal {
         .into()
 }
 
-/// Limits the requests at once, sets the headers of every answer, and logs the request. Neither tokens nor
-/// query strings are logged.
-async fn around(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let mut response = match shared.requests.try_acquire() {
+/// Limits the requests at once. A stream gives its place back when it begins.
+async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    match shared.requests.try_acquire() {
         Ok(_place) => next.run(request).await,
         Err(_) => {
-            let fault = Fault::new(Code::BUSY, format!("{REQUESTS_MAX} requests are being answered already"));
+            let fault = Fault::new(Code::BUSY, format!("{} requests are being answered already", shared.requests_max));
             Refusal(fault.remedy("Try again in a moment.")).into_response()
         }
-    };
+    }
+}
+
+/// Sets the headers of every answer, and logs the request. Neither tokens nor query strings are logged.
+async fn around(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(PATH_LOGGED_CHARS).collect();
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
-    if method == Method::GET {
+    if method == Method::GET || response.status().is_client_error() {
         tracing::debug!(%method, path, status, ms, "request");
     } else {
         tracing::info!(%method, path, status, ms, "request");

@@ -17,7 +17,7 @@ use portcullis_model::{Code, Fault, RunId};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::extract::{Body, Caller, Id, Key, Params};
+use super::extract::{Admitted, Body, Caller, Id, Key, Params};
 use super::refusal::Refusal;
 use super::router::Shared;
 use super::service::{Events, RunReader};
@@ -42,7 +42,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 )]
 pub async fn trigger(
     State(shared): State<Shared>,
-    Caller(caller): Caller,
+    Admitted(caller): Admitted,
     Key(key): Key,
     Body(request): Body<TriggerRequest>,
 ) -> Result<Response, Refusal> {
@@ -277,7 +277,7 @@ pub async fn cancel(
 )]
 pub async fn approve(
     State(shared): State<Shared>,
-    Caller(caller): Caller,
+    Admitted(caller): Admitted,
     Id(run): Id<RunId>,
     Body(request): Body<ApproveRequest>,
 ) -> Result<Json<RunView>, Refusal> {

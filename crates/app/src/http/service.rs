@@ -125,6 +125,10 @@ pub struct LogPart {
 
 /// A runner, as the API sees it.
 pub trait Service: Send + Sync + 'static {
+    /// Whether this caller's body is read at all: its token holds and it is a principal. `asked` is for the
+    /// record.
+    fn admit<'a>(&'a self, caller: &'a Bearer, asked: &'a str) -> Answer<'a, ()>;
+
     /// Passes a request through the gate and accepts a run, or answers with the run that the same
     /// idempotency key made.
     fn trigger(

@@ -4,24 +4,27 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use portcullis_estate::{AccountFacts, Entry, Estate, GitSource, Source, ToolFacts};
 use portcullis_fleet::{Account, Fleet};
 use portcullis_mirror::Mirror;
 use portcullis_model::record::ApplyRule;
-use portcullis_model::{AccountName, ActionKind, BranchName, Code, CommitId, Fault};
+use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Fault};
 use portcullis_trust::oidc::{Identity, Verifier};
 use portcullis_trust::policy::{Grant, Grants, Principal};
 use tokio::sync::watch;
 
 use super::first;
 use super::tool::{Tool, Tools};
-use crate::gate::Rules;
+use crate::gate::{Newer, Rules};
 use crate::options::ServeOptions;
 
 /// Between two looks at the protected branch without a request.
 const POLL: Duration = Duration::from_secs(30);
+/// The least time between two looks that anybody may cause.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// Evaluated estates that are kept: a run's base and head, and those of a few runs at the same time.
 const ESTATES_KEPT: usize = 6;
@@ -65,6 +68,8 @@ pub struct Definitions {
     in_force: watch::Sender<Option<Arc<Definition>>>,
     rules: watch::Sender<Option<Arc<Rules>>>,
     trouble: Mutex<Option<Fault>>,
+    /// When the repository was last fetched, whoever asked for it.
+    looked: Mutex<Option<Instant>>,
     estates: Mutex<VecDeque<(EstateKey, Arc<Estate>)>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -81,6 +86,7 @@ impl Definitions {
             in_force: watch::channel(None).0,
             rules: watch::channel(None).0,
             trouble: Mutex::new(None),
+            looked: Mutex::new(None),
             estates: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::new(()),
         }
@@ -98,22 +104,48 @@ impl Definitions {
 
     /// Why the head of the protected branch is not in force, if it is not.
     pub fn trouble(&self) -> Option<Fault> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.trouble).clone()
     }
 
-    /// Looks at the protected branch and takes its definition, if it has no fault.
+    /// Fetches the repository and takes the definition at the head of the protected branch, if it has no fault.
+    /// The last good one stays in force otherwise, and what is wrong is shown by [`Definitions::trouble`].
     ///
     /// # Errors
-    /// What is wrong with it or with the mirror; the last good one stays in force.
+    /// 08xx when the repository cannot be fetched.
     pub async fn refresh(&self) -> Result<(), Fault> {
+        *lock(&self.looked) = Some(Instant::now());
+        // Not under the lock: calls at the same time share a fetch.
+        if let Err(fault) = self.mirror.fetch().await {
+            self.note(Some(&fault));
+            return Err(fault);
+        }
         let _one = self.one_at_a_time.lock().await;
-        let result = self.read().await;
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().cloned();
-        result
+        let taken = self.take_head().await;
+        self.note(taken.as_ref().err());
+        Ok(())
     }
 
-    async fn read(&self) -> Result<(), Fault> {
-        self.mirror.fetch().await?;
+    /// Lets the next look at the repository happen at once, whoever asks for it.
+    pub fn forget_last_look(&self) {
+        *lock(&self.looked) = None;
+    }
+
+    /// Keeps what is wrong; says it once.
+    fn note(&self, fault: Option<&Fault>) {
+        let mut trouble = lock(&self.trouble);
+        if trouble.as_ref() == fault {
+            return;
+        }
+        match fault {
+            Some(fault) => {
+                tracing::warn!(code = %fault.code(), "the last good fleet definition stays in force: {fault}");
+            }
+            None => tracing::info!("the fleet definition at the head of the protected branch is in force"),
+        }
+        *trouble = fault.cloned();
+    }
+
+    async fn take_head(&self) -> Result<(), Fault> {
         let commit = self.mirror.branch(&self.protected).await?;
         if self.in_force().is_some_and(|definition| definition.commit == commit) {
             return Ok(());
@@ -141,9 +173,8 @@ impl Definitions {
 pub async fn poll(definitions: Arc<Definitions>) {
     loop {
         tokio::time::sleep(POLL).await;
-        if let Err(fault) = definitions.refresh().await {
-            tracing::warn!(%fault, "the fleet definition could not be refreshed");
-        }
+        // What is wrong is noted by it.
+        let _ = definitions.refresh().await;
     }
 }
 
@@ -187,9 +218,35 @@ fn rules(account: &Account, protected: &BranchName) -> Rules {
     }
 }
 
-/// What a request meets before a definition is in force.
-pub fn not_ready() -> Fault {
-    Fault::new(Code::NOT_READY, "no fleet definition is in force yet").remedy("`/v1/readyz` says why.")
+impl Newer for Definitions {
+    fn refresh(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(Definitions::refresh(self))
+    }
+
+    fn refresh_bounded(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let before = self.in_force();
+            {
+                let mut looked = lock(&self.looked);
+                if looked.is_some_and(|at| at.elapsed() < BETWEEN_LOOKS) {
+                    return false;
+                }
+                // Before the fetch: those who ask meanwhile do not wait for it.
+                *looked = Some(Instant::now());
+            }
+            if Definitions::refresh(self).await.is_err() {
+                return false;
+            }
+            match (before, self.in_force()) {
+                (Some(before), Some(after)) => !Arc::ptr_eq(&before, &after),
+                (before, after) => before.is_some() != after.is_some(),
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Definitions {
@@ -226,6 +283,6 @@ impl Definitions {
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<(EstateKey, Arc<Estate>)>> {
-        self.estates.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.estates)
     }
 }

@@ -28,6 +28,7 @@ use portcullis_trust::oidc::Verifier;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::gate::Gate;
+use crate::gate::record::Refusals;
 use crate::http::Listener;
 use crate::options::{RepositoryCredential, ServeOptions};
 use crate::work::Worker;
@@ -53,9 +54,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let verifier = Arc::new(Verifier::new(Vec::new()).map_err(first)?);
     let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
-    if let Err(fault) = definitions.refresh().await {
-        tracing::warn!(%fault, "no fleet definition is in force yet");
-    }
+    let _ = definitions.refresh().await;
     release_locks(&store).await?;
     let worker = Arc::new(Worker::new(store.clone(), mirror.clone(), executor, definitions.clone(), &data)?);
     let declared = definitions.in_force().map_or(2, |definition| definition.account.limits.parallel as usize);
@@ -68,7 +67,9 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
         store: store.clone(),
         mirror,
         rules: definitions.rules(),
+        newer: definitions.clone(),
         intake: Arc::new(engine.clone()),
+        refusals: Refusals::default(),
         clock: now,
     };
     let listener = Listener::bind(options.listen, &options.transport).await?;

@@ -13,6 +13,7 @@ use portcullis_model::{AccountName, Code, Fault, RunId, TaskId, UnitPath};
 use portcullis_store::Store;
 
 use super::definition::Definitions;
+use crate::gate::entry::not_ready;
 use crate::gate::{Gate, no_such_run};
 use crate::http::views::run_view;
 use crate::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
@@ -77,14 +78,6 @@ impl Runner {
         let record = self.store.run_get(run).await?.ok_or_else(no_such_run)?;
         Ok(run_view(&record, &self.store.task_list(run).await?))
     }
-
-    /// The gate judges by the head of the protected branch, not by what it was at the last look. A mirror that
-    /// cannot be fetched is the gate's to report.
-    async fn look(&self) {
-        if let Err(fault) = self.definitions.refresh().await {
-            tracing::warn!(%fault, "the last good fleet definition stays in force");
-        }
-    }
 }
 
 /// What to say of a data folder whose disk is nearly full, before it is: what runs then waits for space.
@@ -96,6 +89,10 @@ fn little_space(data: &Path) -> Option<String> {
 }
 
 impl Service for Runner {
+    fn admit<'a>(&'a self, caller: &'a Bearer, asked: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.gate.admit(caller, asked))
+    }
+
     fn trigger(
         &self,
         caller: Bearer,
@@ -107,7 +104,6 @@ impl Service for Runner {
                 return Err(Fault::new(Code::SHUTTING_DOWN, "the runner is shutting down")
                     .remedy("Try again when it has been started again."));
             }
-            self.look().await;
             let let_in = self.gate.trigger(&caller, key, &request).await?;
             let tasks = self.store.task_list(let_in.run.id).await?;
             Ok(TriggerResponse { run: run_view(&let_in.run, &tasks), read_token: let_in.read_token })
@@ -205,7 +201,6 @@ impl Service for Runner {
 
     fn approve(&self, caller: Bearer, run: RunId, request: ApproveRequest) -> Answer<'_, RunView> {
         Box::pin(async move {
-            self.look().await;
             self.gate.approve(&caller, run, &request).await?;
             self.view(run).await
         })
@@ -214,8 +209,9 @@ impl Service for Runner {
     fn units(&self, caller: Bearer, after: Option<UnitPath>, limit: u32) -> Answer<'_, UnitPage> {
         Box::pin(async move {
             self.gate.reader(&caller, None).await?;
-            self.look().await;
-            let definition = self.definitions.in_force().ok_or_else(super::definition::not_ready)?;
+            // A repository that cannot be fetched is shown by `/v1/readyz`; the list is that of the last look then.
+            let _ = self.definitions.refresh().await;
+            let definition = self.definitions.in_force().ok_or_else(not_ready)?;
             let (commit, estate) = self.definitions.estate_in_force(&definition).await?;
             let applied = self.store.applied_list().await?;
             let paths: Vec<&UnitPath> =

@@ -28,7 +28,8 @@ use portcullis_model::record::RunRecord;
 use portcullis_model::{Code, CommitId, Fault};
 use portcullis_store::Store;
 
-use crate::runner::definition::{Definition, Definitions, not_ready};
+use crate::gate::entry::not_ready;
+use crate::runner::definition::{Definition, Definitions};
 use checkout::Checkouts;
 
 /// Does the engine's work.

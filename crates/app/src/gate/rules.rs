@@ -1,0 +1,36 @@
+//! What the gate needs of the account's definition.
+
+use futures_util::future::BoxFuture;
+use portcullis_model::record::ApplyRule;
+use portcullis_model::{AccountName, BranchName, Fault, RepositoryName};
+use portcullis_trust::policy::Grants;
+
+/// What the gate needs of the account's definition. Replaced as a whole when the definition changes.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The account.
+    pub account: AccountName,
+    /// Its folder in the repository; `.` for all of it.
+    pub folder: String,
+    /// The repository's name in the fleet definition.
+    pub repository: RepositoryName,
+    /// Its protected branches. Never empty in a definition that is in force.
+    pub protected: Vec<BranchName>,
+    /// Who may do what.
+    pub grants: Grants,
+    /// What an apply does with plans, as it is now.
+    pub apply: ApplyRule,
+}
+
+/// The way to a newer definition.
+pub trait Newer: Send + Sync + 'static {
+    /// Fetches the repository and takes the definition at the head of the protected branch, if it has no fault.
+    /// For callers that are principals.
+    ///
+    /// # Errors
+    /// 08xx when the repository cannot be fetched. A definition with a fault is none: the last good one stays.
+    fn refresh(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// The same at a bounded rate, for whoever asks. Whether another definition is in force now.
+    fn refresh_bounded(&self) -> BoxFuture<'_, bool>;
+}

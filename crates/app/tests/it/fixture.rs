@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_app::gate::Gate;
 use portcullis_app::gate::record::Refusals;
-use portcullis_app::gate::{Gate, Newer as _};
+use portcullis_app::http::Listener;
 use portcullis_app::http::listener::Limits;
-use portcullis_app::http::{Listener, Service as _};
 use portcullis_app::options::{ServeOptions, Transport};
 use portcullis_app::runner::definition::Definitions;
 use portcullis_app::runner::ports::StoreJournal;
@@ -101,14 +101,13 @@ pub struct Fixture {
     pub store: Store,
     pub definitions: Arc<Definitions>,
     pub mirror: Arc<Mirror>,
-    pub runner: Arc<Runner>,
     pub engine: Handle,
     pub url: String,
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<tokio::task::JoinHandle<()>>,
     http: reqwest::Client,
-    pub data: TempDir,
+    _data: TempDir,
 }
 
 /// An answer of the runner.
@@ -163,13 +162,19 @@ impl Fixture {
             refusals: Refusals::default(),
             clock: portcullis_app::runner::now,
         };
-        let runner =
-            Arc::new(Runner::new(options.account.clone(), gate, store.clone(), engine.clone(), definitions.clone()));
+        let runner = Arc::new(Runner::new(
+            options.account.clone(),
+            data.path(),
+            gate,
+            store.clone(),
+            engine.clone(),
+            definitions.clone(),
+        ));
         let listener =
             Listener::bind("127.0.0.1:0".parse().unwrap(), &Transport::Loopback).await.unwrap().limited(limits);
         let (url, address) = (listener.url(), listener.address());
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(listener.serve(runner.clone(), async {
+        let serving = tokio::spawn(listener.serve(runner, async {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
@@ -179,14 +184,13 @@ impl Fixture {
             store,
             definitions,
             mirror,
-            runner,
             engine,
             url,
             address,
             stop: Some(stop),
             serving: Some(serving),
             http,
-            data,
+            _data: data,
         }
     }
 
@@ -286,7 +290,7 @@ pub fn claims(who: Who) -> Value {
     }
 }
 
-/// `main` with two units of `dev`, one of `prod` and a link; a branch `feature`; a tag `v1`.
+/// `main` with two units of `dev`, one of `prod` and a link; branches `feature` and `slow`; a tag `v1`.
 pub fn repository(issuer: &str) -> TestRepo {
     let repo = TestRepo::new();
     repo.write("portcullis.hcl", definition(issuer));
@@ -303,6 +307,7 @@ pub fn repository(issuer: &str) -> TestRepo {
     repo.write("dev/vpc/terragrunt.hcl", "inputs = { changed = true }\n");
     repo.commit("a change");
     repo.switch("main");
+    repo.git(&["branch", "--quiet", "slow"]);
     repo.push();
     repo
 }

@@ -1,6 +1,9 @@
 //! The runner from outside: documents that must stay true, and the gate through the real router.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod connections;
 mod error_pages;
 mod fixture;
 mod gate;
+mod openapi;
+mod routes;

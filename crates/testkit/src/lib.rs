@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`estate`] | random estates and random edits of them, by seed |
 //! | [`issuer`] | [`FakeIssuer`]: discovery, keys, tokens; also as the program `fake-issuer` |
 //! | [`actions`] | GitHub's request URL, at the same issuer: a job asks for its token there |
 //! | [`hostile`] | tokens that must be refused, each with the code that it must be refused with |
@@ -22,6 +23,7 @@
 #[cfg(feature = "servers")]
 pub mod actions;
 pub mod caller;
+pub mod estate;
 #[cfg(feature = "servers")]
 pub mod hostile;
 #[cfg(feature = "servers")]

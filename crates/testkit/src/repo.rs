@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use portcullis_model::CommitId;
 use tempfile::TempDir;
@@ -154,29 +155,43 @@ impl Default for TestRepo {
 
 /// Runs git untouched by the machine's configuration, and panics when it fails.
 #[allow(clippy::panic, clippy::expect_used, reason = "a test's set-up fails loudly")]
-#[allow(clippy::disallowed_methods, reason = "the testkit starts programs")]
 fn run_git(dir: &Path, arguments: &[&str], second: u32) -> String {
     let date = format!("{} +0000", 1_767_225_600 + u64::from(second));
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(dir)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+    let output = git(dir, arguments)
         .env("GIT_AUTHOR_NAME", "Ada")
         .env("GIT_AUTHOR_EMAIL", "ada@example.com")
         .env("GIT_COMMITTER_NAME", "Ada")
         .env("GIT_COMMITTER_EMAIL", "ada@example.com")
         .env("GIT_AUTHOR_DATE", &date)
         .env("GIT_COMMITTER_DATE", &date)
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
         .output()
         .expect("git is installed");
     if !output.status.success() {
         panic!("git {arguments:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the testkit starts programs")]
+fn git(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.args(arguments).current_dir(dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs git with something to read, and panics when it fails.
+#[allow(clippy::panic, clippy::expect_used, reason = "a test's set-up fails loudly")]
+pub(crate) fn run_git_with(dir: &Path, arguments: &[&str], input: &[u8]) {
+    let mut command = git(dir, arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("git is installed");
+    let written = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    let status = child.wait().expect("git can be waited for");
+    if !status.success() || !matches!(written, Some(Ok(()))) {
+        panic!("git {arguments:?}: {status}");
+    }
 }
 
 #[allow(clippy::unwrap_used, reason = "a test's set-up fails loudly")]

@@ -8,6 +8,7 @@ mod example;
 mod faults;
 mod files;
 mod functions;
+mod generated;
 mod includes;
 mod resolved;
 mod rules;

@@ -1,0 +1,191 @@
+//! Random estates and random edits: what is evaluated only where something changed is the same as what is evaluated
+//! from nothing, and what is affected is what a naive evaluator says.
+//!
+//! A few seeds here; the ignored test runs many (`cargo xtask bench estate --properties`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use portcullis_estate::{Affected, AffectedKind, Cache, Estate, GitObjects, Settings, affected};
+use portcullis_model::{CommitId, UnitPath};
+use portcullis_testkit::TestRepo;
+use portcullis_testkit::estate::{Edit, EditKind, EstateModel, Files, Random, import};
+use serde_json::{Value as Json, json};
+
+const UNITS: usize = 16;
+const EDITS: usize = 10;
+
+/// An estate and what became of it, edit by edit.
+struct History {
+    repo: TestRepo,
+    states: Vec<Files>,
+    edits: Vec<Edit>,
+    commits: Vec<CommitId>,
+}
+
+impl History {
+    fn new(seed: u64, kinds: &[EditKind]) -> Self {
+        let mut random = Random::new(seed);
+        let mut model = EstateModel::new(seed, UNITS);
+        let mut states = vec![model.files()];
+        let mut edits = Vec::new();
+        for _ in 0..EDITS {
+            edits.push(model.edit_as(*random.pick(kinds), &mut random));
+            states.push(model.files());
+        }
+        let repo = TestRepo::new();
+        let commits = import(&repo.remote(), &states);
+        History { repo, states, edits, commits }
+    }
+
+    fn objects(&self) -> Arc<GitObjects> {
+        GitObjects::open(&self.repo.remote()).unwrap()
+    }
+}
+
+fn load(objects: &Arc<GitObjects>, commit: &CommitId, cache: &Arc<Cache>) -> Estate {
+    Estate::load_with(Arc::new(objects.commit(commit).unwrap()), &Settings::default(), cache).unwrap()
+}
+
+/// All that two loads must agree on.
+fn assert_same(one: &Estate, other: &Estate, what: &str) {
+    assert_eq!(one.order(), other.order(), "{what}");
+    assert_eq!(one.faults(), other.faults(), "{what}");
+    for (path, unit) in one.units() {
+        let (one, other) = (format!("{unit:?}"), format!("{:?}", other.units().get(path).unwrap()));
+        assert_eq!(one, other, "{what}: {path}");
+    }
+}
+
+/// A unit's effective configuration as it is written out, and every file that a run of it has. Knows nothing of
+/// digests, traces and caches.
+fn naive(estate: &Estate, files: &Files) -> BTreeMap<UnitPath, Json> {
+    let outputs = |unit: &UnitPath| json!({ "id": format!("id-of-{unit}") }).as_object().cloned();
+    let effective = |path: &UnitPath| {
+        let resolved = estate.resolve(path, "plan", &outputs).unwrap_or_else(|fault| panic!("{path}: {fault}"));
+        let inputs = super::inputs(&resolved);
+        // Locals are rendered, and are no effect of their own.
+        let mut rendered = estate.effective(path).unwrap().to_json();
+        rendered.as_object_mut().unwrap().remove("locals");
+        let mut run = BTreeSet::from([Path::new(path.as_str()).to_path_buf()]);
+        if let Some(source) = &resolved.source {
+            let module = Path::new(&source.folder()).to_path_buf();
+            let main = files.get(&format!("{}/main.tf", source.folder())).unwrap();
+            if main.contains("../naming") {
+                run.insert(module.with_file_name("naming"));
+            }
+            run.insert(module);
+        }
+        let inside = |file: &str| Path::new(file).parent().is_some_and(|folder| run.contains(folder));
+        let held: BTreeMap<&String, &String> =
+            files.iter().filter(|(file, _)| inside(file) && !file.ends_with("terragrunt.hcl")).collect();
+        json!({ "rendered": rendered, "inputs": inputs, "files": held })
+    };
+    estate.units().keys().map(|path| (path.clone(), effective(path))).collect()
+}
+
+fn broken(estate: &Estate) -> Vec<String> {
+    estate.units().iter().filter_map(|(path, unit)| Some(format!("{path}: {:?}", unit.as_ref().err()?))).collect()
+}
+
+#[test]
+fn an_evaluation_of_what_changed_is_an_evaluation_from_nothing() {
+    incremental_is_fresh(0..2);
+}
+
+#[test]
+fn a_unit_is_affected_if_and_only_if_the_naive_evaluator_says_that_it_differs() {
+    affected_is_true(100..102);
+}
+
+#[test]
+fn what_means_nothing_affects_nothing() {
+    nothing_is_affected(200..202);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn many_estates() {
+    for seed in 1_000..1_100 {
+        incremental_is_fresh(seed..seed + 1);
+        affected_is_true(seed..seed + 1);
+        nothing_is_affected(seed..seed + 1);
+    }
+}
+
+fn incremental_is_fresh(seeds: Range<u64>) {
+    for seed in seeds {
+        let history = History::new(seed, &EditKind::ALL);
+        let objects = history.objects();
+        let cache = Arc::new(Cache::default());
+        let mut reused = 0;
+        // Forward, back and forth: results of any earlier commit may fit.
+        let mut walk: Vec<usize> = (0..history.commits.len()).chain((0..history.commits.len()).rev()).collect();
+        let mut random = Random::new(seed);
+        walk.extend((0..8).map(|_| random.below(history.commits.len())));
+        for at in walk {
+            let incremental = load(&objects, &history.commits[at], &cache);
+            let fresh =
+                Estate::load(Arc::new(objects.commit(&history.commits[at]).unwrap()), &Settings::default()).unwrap();
+            assert_eq!(broken(&fresh), Vec::<String>::new(), "seed {seed}, commit {at}");
+            assert_same(&incremental, &fresh, &format!("seed {seed}, commit {at}"));
+            reused += incremental.units().len() - incremental.evaluated();
+        }
+        assert!(reused > UNITS * EDITS, "seed {seed}: only {reused} results were used again");
+    }
+}
+
+fn affected_is_true(seeds: Range<u64>) {
+    for seed in seeds {
+        let history = History::new(seed, &EditKind::ALL);
+        let objects = history.objects();
+        let cache = Arc::new(Cache::default());
+        let mut before: Option<(Estate, BTreeMap<UnitPath, Json>)> = None;
+        for (at, commit) in history.commits.iter().enumerate() {
+            let estate = load(&objects, commit, &cache);
+            let truth = naive(&estate, &history.states[at]);
+            if let Some((base, base_truth)) = before {
+                let what = format!("seed {seed}, {:?}", history.edits[at - 1]);
+                compare(&affected(&base, &estate), (&base, &base_truth), (&estate, &truth), &what);
+            }
+            before = Some((estate, truth));
+        }
+    }
+}
+
+fn compare(
+    found: &[Affected],
+    (base, base_truth): (&Estate, &BTreeMap<UnitPath, Json>),
+    (head, truth): (&Estate, &BTreeMap<UnitPath, Json>),
+    what: &str,
+) {
+    let of = |kind: AffectedKind| -> BTreeSet<&UnitPath> {
+        found.iter().filter(|found| found.kind == kind).map(|found| &found.unit).collect()
+    };
+    let keys = |units: &BTreeMap<UnitPath, Json>| units.keys().cloned().collect::<BTreeSet<_>>();
+    let (before, after) = (keys(base_truth), keys(truth));
+    assert_eq!(of(AffectedKind::Deleted), before.difference(&after).collect(), "{what}: deleted");
+    let changed = of(AffectedKind::Changed);
+    for (unit, effective) in truth {
+        let Some(effective_before) = base_truth.get(unit) else { continue };
+        let digest = |estate: &Estate| estate.units()[unit].as_ref().unwrap().input_digest;
+        let differs = effective != effective_before;
+        assert_eq!(digest(base) != digest(head), differs, "{what}: the digest of {unit}");
+        assert_eq!(changed.contains(unit), differs, "{what}: {unit}");
+    }
+}
+
+fn nothing_is_affected(seeds: Range<u64>) {
+    let kinds: Vec<EditKind> = EditKind::ALL.into_iter().filter(|kind| kind.means_nothing()).collect();
+    for seed in seeds {
+        let history = History::new(seed, &kinds);
+        let objects = history.objects();
+        let cache = Arc::new(Cache::default());
+        let estates: Vec<Estate> = history.commits.iter().map(|commit| load(&objects, commit, &cache)).collect();
+        for (at, pair) in estates.windows(2).enumerate() {
+            assert_eq!(affected(&pair[0], &pair[1]), Vec::new(), "seed {seed}, {:?}", history.edits[at]);
+        }
+    }
+}

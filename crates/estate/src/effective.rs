@@ -8,7 +8,7 @@ use portcullis_hcl::{Kind, Origin, Value};
 use portcullis_model::{Fault, Place, UnitPath};
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{self, Frame, OutputsMode, Session};
+use crate::config::{self, Frame, OutputsIn, OutputsMode, Session};
 use crate::evaluate::{self, Shared};
 
 /// A unit's effective configuration.
@@ -55,7 +55,7 @@ pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath) -> Result<Effectiv
     let frame = Frame::open(&session, &file, || evaluate::missing(path)).map_err(config::first)?;
     Ok(Effective {
         path: path.clone(),
-        tree: frame.config()?.whole(&frame, &frame.origin())?,
+        tree: frame.config()?.whole(&frame, OutputsIn::Hidden, &frame.origin())?,
         includes: config::includes(&frame)?,
         file: file.clone(),
     })

@@ -19,7 +19,7 @@ use crate::resolved::Resolved;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::trace::TreeNumber;
-use crate::unit::Unit;
+use crate::unit::{Module, Unit};
 
 /// Outputs of a unit by name, as its state has them; `None` when it has no state yet.
 pub type Outputs<'a> = &'a dyn Fn(&UnitPath) -> Option<serde_json::Map<String, serde_json::Value>>;
@@ -38,6 +38,7 @@ pub struct Estate {
     contents: Contents,
     settings: Settings,
     units: Units,
+    parents: BTreeMap<UnitPath, Arc<Unit>>,
     faults: Vec<Fault>,
     graph: Graph,
     fresh: usize,
@@ -65,12 +66,13 @@ impl Estate {
         let found = discover(library.source(), &settings.limits, &settings.within)?;
         let folders: Vec<(UnitPath, Option<Fault>)> = found.folders.into_iter().collect();
         let (evaluated, fresh) = evaluate_all(&library, &contents, settings, &folders)?;
-        let mut units = settle(&library, evaluated);
-        for (unit, fault) in dangling(&units).into_iter().chain(graph::cycles(&units)) {
+        let Settled { mut units, parents } = settle(&library, evaluated);
+        dangling(&mut units, &parents);
+        for (unit, fault) in graph::cycles(&units) {
             units.insert(unit, Err(vec![fault]));
         }
         let graph = Graph::new(&units);
-        Ok(Estate { library, contents, settings: settings.clone(), units, faults: found.faults, graph, fresh })
+        Ok(Estate { library, contents, settings: settings.clone(), units, parents, faults: found.faults, graph, fresh })
     }
 
     /// How many units were evaluated for this load; the others were known.
@@ -81,6 +83,12 @@ impl Estate {
     /// All units by path, each evaluated or with what is wrong with it.
     pub fn units(&self) -> &Units {
         &self.units
+    }
+
+    /// Folders with a configuration and nothing to run, which Terragrunt lists as units: what others include or
+    /// read. They are no part of the graph and are never affected.
+    pub fn parents(&self) -> &BTreeMap<UnitPath, Arc<Unit>> {
+        &self.parents
     }
 
     /// What is wrong with folders that cannot be units, because of their names.
@@ -120,6 +128,9 @@ impl Estate {
             }
             Some(Ok(known)) => known,
         };
+        if let Some(problem) = known.problems.first() {
+            return Err(problem.clone());
+        }
         let wanted = known.dependencies.iter().filter(|dependency| dependency.outputs);
         let outputs: BTreeMap<&UnitPath, _> =
             wanted.filter_map(|dependency| Some((&dependency.target, outputs(&dependency.target)?))).collect();
@@ -136,9 +147,11 @@ impl Estate {
     /// The unit's own faults; `PC-0107` when there is no such unit.
     pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
         match self.units.get(unit) {
-            None => Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)]),
+            None if !self.parents.contains_key(unit) => {
+                Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)])
+            }
             Some(Err(faults)) => Err(faults.clone()),
-            Some(Ok(_)) => {
+            None | Some(Ok(_)) => {
                 let made = on_deep_stack(|| {
                     let reader = Reader::new(&self.library);
                     let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
@@ -162,20 +175,32 @@ impl Estate {
     }
 }
 
-/// Configurations that only others include are no units, even if they cannot stand for themselves.
-fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Units {
-    let mut units = Units::new();
+/// What folders with a configuration turned out to be.
+struct Settled {
+    units: Units,
+    /// Configurations with nothing to run.
+    parents: BTreeMap<UnitPath, Arc<Unit>>,
+}
+
+/// Configurations that only others include or read are no units, even if they cannot stand for themselves.
+fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Settled {
+    let mut settled = Settled { units: Units::new(), parents: BTreeMap::new() };
     for (path, evaluated) in evaluated {
         match evaluated {
-            Evaluated::Unit(unit) => drop(units.insert(path, Ok(unit))),
-            Evaluated::Broken(faults) => drop(units.insert(path, Err(faults.to_vec()))),
-            Evaluated::NoUnit => {}
+            Evaluated::Unit(unit) if unit.module == Module::None => drop(settled.parents.insert(path, unit)),
+            Evaluated::Unit(unit) => drop(settled.units.insert(path, Ok(unit))),
+            Evaluated::Broken(faults) => drop(settled.units.insert(path, Err(faults.to_vec()))),
         }
     }
-    if units.values().all(Result::is_ok) {
-        return units;
+    let unclear = |unit: &Result<Arc<Unit>, Vec<Fault>>| match unit {
+        Ok(unit) => unit.module == Module::Generated,
+        Err(_) => true,
+    };
+    if !settled.units.values().any(unclear) {
+        return settled;
     }
-    let read: std::collections::BTreeSet<String> = units
+    let read: std::collections::BTreeSet<String> = settled
+        .units
         .values()
         .flatten()
         .flat_map(|unit: &Arc<Unit>| {
@@ -183,29 +208,35 @@ fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Unit
             unit.reads.iter().filter(move |read| **read != own).cloned()
         })
         .collect();
-    units.retain(|path, unit| {
-        let parent = unit.is_err()
+    let parents = &mut settled.parents;
+    settled.units.retain(|path, unit| {
+        let parent = unclear(unit)
             && read.contains(&path::child(path.as_str(), CONFIG_FILE))
             && !Contents::has_code(&Reader::new(library), path.as_str()).unwrap_or(true);
+        if parent && let Ok(unit) = unit {
+            parents.insert(path.clone(), Arc::clone(unit));
+        }
         !parent
     });
-    units
+    settled
 }
 
-/// Units that depend on a folder whose configuration turned out to be no unit.
-fn dangling(units: &Units) -> BTreeMap<UnitPath, Fault> {
-    let mut faults = BTreeMap::new();
-    for unit in units.values().flatten() {
-        let gone = unit.dependencies.iter().find(|found| !found.foreign && !units.contains_key(&found.target));
-        if let Some(dependency) = gone {
-            let message = format!("{} is no unit: its configuration has no module", dependency.target);
-            let fault = Fault::new(Code::DEPENDENCY_NOT_A_UNIT, message)
-                .at(dependency.place.clone())
-                .remedy("Name the folder of a unit, one with a module's source or code of its own.");
-            faults.insert(unit.path.clone(), fault);
+/// Notes where a unit needs outputs of a folder that has nothing to run.
+fn dangling(units: &mut Units, parents: &BTreeMap<UnitPath, Arc<Unit>>) {
+    for unit in units.values_mut().flatten() {
+        let gone = unit.dependencies.iter().filter(|found| found.outputs && parents.contains_key(&found.target));
+        let faults: Vec<Fault> = gone
+            .map(|dependency| {
+                let message = format!("{} is no unit: its configuration has no module", dependency.target);
+                Fault::new(Code::DEPENDENCY_NOT_A_UNIT, message)
+                    .at(dependency.place.clone())
+                    .remedy("Name the folder of a unit, one with a module's source or code of its own.")
+            })
+            .collect();
+        if !faults.is_empty() {
+            Arc::make_mut(unit).problems.extend(faults);
         }
     }
-    faults
 }
 
 /// Evaluates what is not known already, on all cores. Also says how many that were.

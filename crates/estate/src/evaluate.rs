@@ -8,7 +8,7 @@ use portcullis_hcl::Value;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
-use crate::config::{self, CONFIG_FILE, Config, Frame, OutputsMode, Section, Session, TERRAFORM_BLOCKS};
+use crate::config::{self, CONFIG_FILE, Config, Frame, OutputsMode, Section, Session, TERRAFORM_BLOCKS, Target};
 use crate::decode;
 use crate::estate::Outputs;
 use crate::module::{self, Contents, Source};
@@ -16,7 +16,7 @@ use crate::path;
 use crate::reader::Reader;
 use crate::resolved::{Mocked, ModuleSource, Resolved};
 use crate::settings::Settings;
-use crate::unit::{Dependency, Exclude, Parts, Unit};
+use crate::unit::{Dependency, Exclude, Module, Parts, Unit};
 
 /// The command that a unit's digest is made for.
 pub(crate) const DIGEST_COMMAND: &str = "plan";
@@ -33,8 +33,6 @@ pub(crate) struct Shared<'a> {
 #[derive(Clone)]
 pub(crate) enum Evaluated {
     Unit(Arc<Unit>),
-    /// A configuration that has no module: a parent of others.
-    NoUnit,
     Broken(Arc<[Fault]>),
 }
 
@@ -69,8 +67,7 @@ pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
         return Evaluated::Broken(faults.into());
     }
     match describe(shared, &session, &frame, path) {
-        Ok(Some(unit)) => Evaluated::Unit(Arc::new(unit)),
-        Ok(None) => Evaluated::NoUnit,
+        Ok(unit) => Evaluated::Unit(Arc::new(unit)),
         Err(fault) => Evaluated::Broken([fault].into()),
     }
 }
@@ -80,13 +77,20 @@ fn describe(
     session: &Session<'_>,
     frame: &std::rc::Rc<Frame<'_>>,
     path: &UnitPath,
-) -> Result<Option<Unit>, Fault> {
+) -> Result<Unit, Fault> {
     let config = frame.config()?;
     let source = source_of(shared.reader, config, path)?;
-    if matches!(source, None | Some(Source::Own)) && !Contents::has_code(shared.reader, path.as_str())? {
-        return Ok(None);
+    let module = match &source {
+        Some(Source::Local(_) | Source::Remote(_) | Source::Missing(_)) => Module::Source,
+        _ if Contents::has_code(shared.reader, path.as_str())? => Module::Folder,
+        _ if generates(config) => Module::Generated,
+        _ => Module::None,
+    };
+    let mut problems: Vec<Fault> = Vec::new();
+    if let Some(Source::Missing(fault)) = &source {
+        problems.push(fault.clone());
     }
-    let dependencies = dependencies(shared, session, frame, config)?;
+    let dependencies = dependencies(shared, session, frame, config, &mut problems)?;
     let exclude = exclude(config)?;
     let mut parts = BTreeMap::new();
     config_parts(session, config, &mut parts);
@@ -105,7 +109,7 @@ fn describe(
     for (name, part) in &parts {
         digest.text(name).bytes(part.as_bytes());
     }
-    Ok(Some(Unit {
+    Ok(Unit {
         path: path.clone(),
         dependencies,
         input_digest: digest.finish(),
@@ -113,7 +117,9 @@ fn describe(
         reads: session.reads(),
         inexact: session.inexact(),
         exclude,
-    }))
+        module,
+        problems,
+    })
 }
 
 fn tool_digest(settings: &Settings) -> Digest {
@@ -137,6 +143,7 @@ fn dependencies(
     session: &Session<'_>,
     frame: &std::rc::Rc<Frame<'_>>,
     config: &Config,
+    problems: &mut Vec<Fault>,
 ) -> Result<Vec<Dependency>, Fault> {
     let mut found: BTreeMap<UnitPath, Dependency> = BTreeMap::new();
     let within = shared.settings.within.as_str();
@@ -148,6 +155,7 @@ fn dependencies(
         place,
     };
     for block in frame.dependency_blocks()? {
+        problems.extend(block.problem.clone());
         if let Some(target) = &block.target {
             let made = make(Some(block.section.label.clone()), target, block.wants_outputs, block.section.place());
             let known = found.entry(target.clone()).or_insert(made);
@@ -155,8 +163,12 @@ fn dependencies(
         }
     }
     for value in config.dependencies.iter().flatten() {
-        let target = config::target(session, frame_dir(session), value)?;
-        found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
+        match config::target(session, &session.unit_dir, value)? {
+            Target::Unit(target) => {
+                found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
+            }
+            Target::Missing(fault) => problems.push(fault),
+        }
     }
     for (target, (name, place)) in session.further() {
         found.entry(target.clone()).or_insert_with(|| make(Some(name), &target, true, place)).outputs = true;
@@ -164,8 +176,11 @@ fn dependencies(
     Ok(found.into_values().collect())
 }
 
-fn frame_dir<'s>(session: &'s Session<'_>) -> &'s str {
-    &session.unit_dir
+/// Whether blocks generate code: a file that the tool would read.
+fn generates(config: &Config) -> bool {
+    let code = |value: Option<&Value>| value.and_then(Value::as_str).is_none_or(module::is_code);
+    let remote_state = config.remote_state.as_ref().and_then(|section| section.get("generate"));
+    config.generate.iter().any(|section| code(section.get("path"))) || remote_state.is_some()
 }
 
 fn exclude(config: &Config) -> Result<Option<Exclude>, Fault> {
@@ -306,7 +321,7 @@ fn effective(shared: &Shared<'_>, path: &UnitPath, config: &Config) -> Result<Re
     let source: Option<ModuleSource> = match source_of(shared.reader, config, path)? {
         None | Some(Source::Own) => None,
         Some(Source::Local(source)) => Some(source),
-        Some(Source::Remote(fault)) => return Err(fault),
+        Some(Source::Remote(fault) | Source::Missing(fault)) => return Err(fault),
     };
     let inputs = config.inputs.as_ref().map_or(Ok(IndexMap::new()), |value| decode::known_map(value, "`inputs`"))?;
     Ok(Resolved {

@@ -163,6 +163,8 @@ mod tests {
                     reads: Vec::new(),
                     inexact: Vec::new(),
                     exclude: None,
+                    module: crate::unit::Module::Folder,
+                    problems: Vec::new(),
                 };
                 (unit(path), Ok(Arc::new(made)))
             })

@@ -43,5 +43,5 @@ pub use source::{
     Checkout, ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Range,
     Source,
 };
-pub use unit::{Dependency, Exclude, Parts, Unit};
+pub use unit::{Dependency, Exclude, Module, Parts, Unit};
 pub use version::satisfies;

@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Own,
     /// Somewhere else: git, a registry, an archive.
     Remote(Fault),
+    /// A folder of this repository that is not there.
+    Missing(Fault),
 }
 
 /// Reads the `source` of a unit's `terraform` block: relative to the unit's folder wherever it is written.
@@ -69,9 +71,9 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
     };
     let source = ModuleSource { root, sub, place };
     if !reader.is_dir(&source.folder()).map_err(|fault| fault.at(source.place.clone()))? {
-        return Err(Fault::new(Code::FILE_MISSING, format!("the module's folder {} does not exist", source.folder()))
-            .at(source.place)
-            .remedy("Correct the source; it is relative to the unit's folder."));
+        let message = format!("the module's folder {} does not exist", source.folder());
+        let fault = Fault::new(Code::FILE_MISSING, message).at(source.place);
+        return Ok(Source::Missing(fault.remedy("Correct the source; it is relative to the unit's folder.")));
     }
     Ok(Source::Local(source))
 }
@@ -262,7 +264,7 @@ fn too_many(folder: &str, limit: usize) -> Fault {
         .remedy("Point the module's source at a smaller folder.")
 }
 
-fn is_code(name: &str) -> bool {
+pub(crate) fn is_code(name: &str) -> bool {
     [".tf", ".tofu", ".tf.json", ".tofu.json"].iter().any(|ending| name.ends_with(ending))
 }
 

@@ -19,6 +19,23 @@ pub struct Unit {
     pub inexact: Vec<Fault>,
     /// The unit's `exclude` block, when it applies.
     pub exclude: Option<Exclude>,
+    /// Where the code that it runs comes from.
+    pub module: Module,
+    /// What would stop a run though the configuration is known: a dependency or a module that is not there.
+    pub problems: Vec<Fault>,
+}
+
+/// Where the code that a unit runs comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Module {
+    /// `source` of its `terraform` block.
+    Source,
+    /// Its own folder.
+    Folder,
+    /// Its `generate` and `remote_state` blocks alone.
+    Generated,
+    /// Nowhere: there is nothing to run. A configuration that others include or read.
+    None,
 }
 
 impl Unit {

@@ -245,7 +245,7 @@ fn unit_view(
     let (digest, dependencies, faults) = match unit {
         Some(Ok(unit)) => {
             let dependencies = unit.dependencies.iter().map(|dependency| dependency.target.clone()).collect();
-            (Some(unit.input_digest), dependencies, Vec::new())
+            (Some(unit.input_digest), dependencies, unit.problems.clone())
         }
         Some(Err(faults)) => (None, Vec::new(), faults.clone()),
         None => (None, Vec::new(), Vec::new()),
@@ -254,6 +254,7 @@ fn unit_view(
     let applied = applied.filter(|applied| *applied != portcullis_engine::core::partly_applied_digest(path));
     let status = match digest {
         None => "broken",
+        Some(_) if !faults.is_empty() => "broken",
         Some(digest) if applied == Some(digest) => "applied",
         Some(_) => "needs-apply",
     };

@@ -26,8 +26,10 @@ pub(super) struct Dependencies {
 /// A dependency block.
 pub(crate) struct DependencyBlock {
     pub(crate) section: Section,
-    /// The unit depended on; `None` for a block that is not enabled.
+    /// The unit depended on; `None` for a block that is not enabled, or that leads to no unit.
     pub(crate) target: Option<UnitPath>,
+    /// Why an enabled block leads to no unit.
+    pub(crate) problem: Option<Fault>,
     /// Whether the unit asks for outputs.
     pub(crate) wants_outputs: bool,
     outputs: OnceCell<Option<OutputsHere>>,
@@ -69,17 +71,20 @@ impl DependencyBlock {
         };
         let enabled = flag("enabled", true)?;
         let wants_outputs = enabled && !flag("skip_outputs", false)?;
-        let target = match section.get("config_path").filter(|_| enabled) {
-            Some(value) => Some(target(frame.session, frame.dir(), value)?),
-            None => None,
+        let (target, problem) = match section.get("config_path").filter(|_| enabled) {
+            Some(value) => match target(frame.session, frame.dir(), value)? {
+                Target::Unit(target) => (Some(target), None),
+                Target::Missing(fault) => (None, Some(fault)),
+            },
+            None => (None, None),
         };
-        Ok(DependencyBlock { section, target, wants_outputs, outputs: OnceCell::new() })
+        Ok(DependencyBlock { section, target, problem, wants_outputs, outputs: OnceCell::new() })
     }
 
     /// Whether mocks may stand in for the tool's command.
     fn mocks(&self, session: &Session<'_>) -> Result<Option<&Value>, Fault> {
         let Some(mocks) = self.section.get("mock_outputs") else { return Ok(None) };
-        if self.target.is_none() {
+        if self.target.is_none() && self.problem.is_none() {
             return Ok(Some(mocks));
         }
         let commands = match self.section.get("mock_outputs_allowed_terraform_commands") {
@@ -100,6 +105,9 @@ impl DependencyBlock {
 
     /// Real outputs, mocks where the rules allow them, or `None` when the block asks for none.
     fn find_outputs(&self, session: &Session<'_>) -> Result<Option<OutputsHere>, Fault> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone());
+        }
         let real = match (session.outputs, &self.target) {
             (OutputsMode::Real(outputs), Some(target)) if self.wants_outputs => outputs(target),
             _ => None,
@@ -198,8 +206,18 @@ fn json_map(value: &Value) -> Result<Map<String, Json>, Fault> {
         .collect()
 }
 
+/// What the path of a dependency leads to.
+pub(crate) enum Target {
+    Unit(UnitPath),
+    /// Nothing that could be depended on. The configuration is known all the same.
+    Missing(Fault),
+}
+
 /// The unit that a path names, relative to the folder of the configuration.
-pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<UnitPath, Fault> {
+///
+/// # Errors
+/// When the value is no path, or leads out of the repository.
+pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<Target, Fault> {
     let place = || value.origin().place();
     let text = value.want_string("the path of a dependency")?;
     let not_a_unit = |what: &str| {
@@ -213,18 +231,15 @@ pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<
     let named = path::resolve(dir, &text).map_err(|fault| fault.at(place()))?;
     let config = session.config_path(&named).map_err(|fault| fault.at(place()))?;
     if path::name(&config) != super::CONFIG_FILE {
-        return Err(not_a_unit(if session.reader.exists(&config)? {
-            "it is a file"
-        } else {
-            "there is no such folder"
-        }));
+        let what = if session.reader.exists(&config)? { "it is a file" } else { "there is no such folder" };
+        return Ok(Target::Missing(not_a_unit(what)));
     }
     let folder = path::parent(&config);
     match session.reader.find(folder).map_err(|fault| fault.at(place()))? {
         Some(found) if session.reader.bytes(&config)?.is_some() => {
-            UnitPath::parse(&found.real).map_err(|fault| fault.at(place()))
+            UnitPath::parse(&found.real).map(Target::Unit).map_err(|fault| fault.at(place()))
         }
-        _ => Err(not_a_unit(&format!("there is no {config}"))),
+        _ => Ok(Target::Missing(not_a_unit(&format!("there is no {config}")))),
     }
 }
 

@@ -37,7 +37,8 @@ enum Unset {
     Null,
     False,
     Text(&'static str),
-    Empty,
+    NoElements,
+    NoEntries,
 }
 
 const EXTRA_ARGUMENTS: [(&str, Unset); 5] = [
@@ -87,12 +88,16 @@ const GENERATE: [(&str, Unset); 9] = [
     ("hcl_fmt", Unset::Null),
     ("mutable", Unset::Null),
 ];
-const EXCLUDE: [(&str, Unset); 4] =
-    [("if", Unset::False), ("actions", Unset::Empty), ("no_run", Unset::False), ("exclude_dependencies", Unset::False)];
+const EXCLUDE: [(&str, Unset); 4] = [
+    ("if", Unset::False),
+    ("actions", Unset::NoElements),
+    ("no_run", Unset::False),
+    ("exclude_dependencies", Unset::False),
+];
 const RETRY: [(&str, Unset); 3] =
     [("retryable_errors", Unset::Null), ("max_attempts", Unset::Null), ("sleep_interval_sec", Unset::Null)];
 const IGNORE: [(&str, Unset); 3] =
-    [("ignorable_errors", Unset::Empty), ("message", Unset::Text("")), ("signals", Unset::Null)];
+    [("ignorable_errors", Unset::NoElements), ("message", Unset::Text("")), ("signals", Unset::NoEntries)];
 const ENGINE: [(&str, Unset); 4] =
     [("source", Unset::Text("")), ("version", Unset::Text("")), ("type", Unset::Text("")), ("meta", Unset::Null)];
 const DEPENDENCY: [(&str, Unset); 7] = [
@@ -116,7 +121,8 @@ fn filled(section: &Section, shape: &[(&str, Unset)]) -> Entries {
                 Unset::Null => Value::null(origin),
                 Unset::False => Value::bool(false, origin),
                 Unset::Text(text) => Value::string(*text, origin),
-                Unset::Empty => Value::list(Vec::new(), origin),
+                Unset::NoElements => Value::list(Vec::new(), origin),
+                Unset::NoEntries => Value::object(Entries::new(), origin),
             };
             entries.insert((*name).into(), value);
         }
@@ -172,14 +178,26 @@ fn generate(config: &Config, at: &Origin) -> Value {
     Value::object(entries.collect(), at.clone())
 }
 
-fn dependency(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
+/// Whether a configuration is shown with the outputs of its dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// As for other configuration that reads it.
+    Shown,
+    /// As where it is rendered itself.
+    Hidden,
+}
+
+fn dependency(frame: &Rc<Frame<'_>>, outputs: Outputs, at: &Origin) -> Result<Value, Fault> {
     let mut entries = Entries::new();
     for block in frame.dependency_blocks()? {
         let mut shown = filled(&block.section, &DEPENDENCY);
         let skip = shown.remove("skip_outputs").unwrap_or_else(|| Value::null(at.clone()));
         shown.insert("skip".into(), skip);
         shown.insert("name".into(), Value::string(block.section.label.as_str(), block.section.origin.clone()));
-        let outputs = dependency::outputs_of(frame, block, at)?;
+        let outputs = match outputs {
+            Outputs::Shown => dependency::outputs_of(frame, block, at)?,
+            Outputs::Hidden => None,
+        };
         shown.insert("outputs".into(), outputs.unwrap_or_else(|| Value::null(at.clone())));
         entries.insert(block.section.label.as_str().into(), Value::object(shown, block.section.origin.clone()));
     }
@@ -188,7 +206,7 @@ fn dependency(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
 
 impl Config {
     /// A part as other configuration sees it. `None`: there is no such part.
-    fn part(&self, frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Option<Value>, Fault> {
+    fn part(&self, frame: &Rc<Frame<'_>>, part: &str, outputs: Outputs, at: &Origin) -> Result<Option<Value>, Fault> {
         let null = || Value::null(at.clone());
         Ok(match part {
             "locals" if frame.has_locals() => Some(frame.all_locals(at)?),
@@ -202,7 +220,7 @@ impl Config {
                 let paths = Value::tuple(self.dependencies.clone().unwrap_or_default(), at.clone());
                 Some(Value::object(Entries::from([("paths".into(), paths)]), at.clone()))
             }
-            "dependency" => Some(dependency(frame, at)?),
+            "dependency" => Some(dependency(frame, outputs, at)?),
             "exclude" => self.exclude.as_ref().map(|section| shown(section, &EXCLUDE)),
             "errors" => errors(self, at),
             "engine" => self.engine.as_ref().map(|section| shown(section, &ENGINE)),
@@ -217,10 +235,10 @@ impl Config {
     }
 
     /// All parts as one object.
-    pub(crate) fn whole(&self, frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
+    pub(crate) fn whole(&self, frame: &Rc<Frame<'_>>, outputs: Outputs, at: &Origin) -> Result<Value, Fault> {
         let mut entries = Entries::new();
         for part in PARTS.into_iter().chain(PLAIN) {
-            if let Some(value) = self.part(frame, part, at)? {
+            if let Some(value) = self.part(frame, part, outputs, at)? {
                 entries.insert(part.into(), value);
             }
         }
@@ -232,7 +250,7 @@ impl Config {
 pub(super) fn part(frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Value, Fault> {
     let value = frame.memoized(&format!("(part {part})"), || {
         let config = Config::own(frame, Some(part))?;
-        config.part(frame, part, at)?.ok_or_else(|| {
+        config.part(frame, part, Outputs::Shown, at)?.ok_or_else(|| {
             at.fault(Code::HCL_EVALUATION, format!("{} has no `{part}`", frame.file.path()))
                 .remedy("Only what the included file sets is exposed.")
         })
@@ -242,5 +260,5 @@ pub(super) fn part(frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Val
 
 /// All of an included file, as `include.NAME` gives it.
 pub(super) fn whole(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
-    Config::own(frame, None)?.whole(frame, at)
+    Config::own(frame, None)?.whole(frame, Outputs::Shown, at)
 }

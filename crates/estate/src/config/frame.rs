@@ -14,7 +14,7 @@ use super::dependency::Dependencies;
 use super::include::{Include, Strategy, first};
 use super::sections::{Config, Section};
 use super::session::Session;
-use super::{functions, include, merge, schema, values};
+use super::{functions, include, merge, schema, types, values};
 use crate::path;
 
 /// A file that takes part in an evaluation. The unit's own file and those read by `read_terragrunt_config`
@@ -176,6 +176,7 @@ impl<'s> Frame<'s> {
         for attribute in block.body.attributes() {
             section.attributes.insert(attribute.key.as_str().into(), self.evaluate(attribute)?);
         }
+        types::apply(&mut section);
         Ok(section)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault};
 
+use super::exposed::Outputs;
 use super::frame::Frame;
 use super::include::first;
 use super::retryable::DEFAULT_RETRYABLE_ERRORS;
@@ -341,7 +342,7 @@ impl Call<'_, '_> {
         }
         let frame = Frame::open(session, target, missing).map_err(first)?;
         frame.check_locals()?;
-        frame.config()?.whole(&frame, self.at)
+        frame.config()?.whole(&frame, Outputs::Shown, self.at)
     }
 
     fn enter(&self, target: &str) -> Result<(), Fault> {

@@ -14,7 +14,7 @@
 //! | `dependency` | dependency blocks, their outputs and mocks |
 //! | `functions` | Terragrunt's functions; `files` and `globs` those that read files, `working_dir` that one |
 //! | `values` | the values of a unit that a stack generates |
-//! | `sections` | blocks and attributes as values |
+//! | `sections` | blocks and attributes as values; `types` what they become |
 //! | `exposed` | a configuration as other configuration sees it, and as it is rendered |
 //! | `legacy` | spellings of Terragrunt before 1.0 |
 //! | `merge` | includes merged into the file that includes them |
@@ -35,10 +35,12 @@ mod retryable;
 mod schema;
 mod sections;
 mod session;
+mod types;
 mod values;
 mod working_dir;
 
-pub(crate) use dependency::target;
+pub(crate) use dependency::{Target, target};
+pub(crate) use exposed::Outputs as OutputsIn;
 pub(crate) use frame::Frame;
 pub(crate) use include::{first, named as includes};
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};

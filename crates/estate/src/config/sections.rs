@@ -9,7 +9,7 @@ use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault, Place};
 
 use super::frame::Frame;
-use super::{dependency, legacy, merge, schema};
+use super::{dependency, legacy, merge, schema, types};
 
 /// Attributes of a configuration that hold one plain value.
 pub(super) const PLAIN: [&str; 9] = [
@@ -90,7 +90,8 @@ impl Config {
         let mut config = Config::default();
         for name in PLAIN.into_iter().filter(|name| wanted(name)) {
             if let Some(attribute) = frame.attribute(name) {
-                config.plain.insert(name, frame.evaluate(attribute)?);
+                let value = frame.evaluate(attribute)?;
+                config.plain.insert(name, types::typed(name, &value).unwrap_or(value));
             }
         }
         if let Some(attribute) = frame.attribute("inputs").filter(|_| wanted("inputs")) {
@@ -191,6 +192,7 @@ fn section_of(kind: &str, label: &str, value: &Value) -> Result<Section, Fault> 
         }
         section.attributes.insert(Arc::clone(name), value.clone());
     }
+    types::apply(&mut section);
     Ok(section)
 }
 

@@ -164,7 +164,7 @@ fn cycles_and_dependencies_on_nothing_are_named() {
         ("e/main.tf", ""),
         ("e/terragrunt.hcl", "inputs = {\n  x = dependency.nope.outputs.y\n}\n"),
         ("f/main.tf", ""),
-        ("f/terragrunt.hcl", "dependencies {\n  paths = [\"../parent\"]\n}\n"),
+        ("f/terragrunt.hcl", "\ndependency \"p\" {\n  config_path = \"../parent\"\n}\n"),
         ("parent/terragrunt.hcl", ""),
         ("modules/main.tf", ""),
     ]);

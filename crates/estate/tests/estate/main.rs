@@ -84,6 +84,7 @@ fn unit<'e>(estate: &'e Estate, name: &str) -> &'e Unit {
 fn faults<'e>(estate: &'e Estate, name: &str) -> &'e [Fault] {
     match estate.units().get(&path(name)) {
         Some(Err(faults)) => faults,
+        Some(Ok(unit)) if !unit.problems.is_empty() => &unit.problems,
         other => panic!("{name} has no faults: {other:?}"),
     }
 }

@@ -181,3 +181,98 @@ inputs = {
     );
     assert!(unit(&estate, "u").reads.contains(&"d/b/c.yaml".to_owned()));
 }
+
+#[test]
+fn attributes_become_what_their_type_says() {
+    let folder = Folder::new(&[
+        ("d/main.tf", ""),
+        ("d/terragrunt.hcl", ""),
+        ("u/main.tf", ""),
+        (
+            "u/terragrunt.hcl",
+            r#"
+dependency "d" {
+  config_path                   = "../d"
+  skip_outputs                  = "true"
+  mock_outputs_merge_with_state = "0"
+}
+terraform {
+  extra_arguments "x" {
+    commands  = ["plan"]
+    arguments = [1, true]
+    env_vars  = { N = 1, B = false }
+  }
+}
+errors {
+  ignore "i" {
+    ignorable_errors = ["x"]
+    signals          = { a = false, b = "c" }
+  }
+}
+iam_assume_role_duration = "900"
+"#,
+        ),
+    ]);
+    let estate = folder.load();
+    let json = rendered(&estate, "u");
+    assert_eq!(json["dependency"]["d"]["skip"], json!(true));
+    assert_eq!(json["dependency"]["d"]["mock_outputs_merge_with_state"], json!(false));
+    let extra = &json["terraform"]["extra_arguments"]["x"];
+    assert_eq!((&extra["arguments"], &extra["env_vars"]), (&json!(["1", "true"]), &json!({"N": "1", "B": "false"})));
+    assert_eq!(json["errors"]["ignore"][0]["signals"], json!({"a": "false", "b": "c"}));
+    assert_eq!(json["iam_assume_role_duration"], json!(900));
+    assert!(!unit(&estate, "u").dependencies[0].outputs);
+}
+
+#[test]
+fn generated_code_makes_a_unit_and_a_parent_is_none() {
+    let generate = "generate \"main\" {\n  path = \"main.tf\"\n  if_exists = \"overwrite\"\n  contents = \"\"\n}\n";
+    let folder = Folder::new(&[
+        ("only/terragrunt.hcl", generate),
+        ("text/terragrunt.hcl", &generate.replace("main.tf", "notes.txt")),
+        ("live/terragrunt.hcl", generate),
+        ("live/app/main.tf", ""),
+        ("live/app/terragrunt.hcl", "include {\n  path = find_in_parent_folders()\n}\n"),
+    ]);
+    let estate = folder.load();
+    assert_eq!(estate.units().keys().map(|path| path.as_str()).collect::<Vec<_>>(), ["live/app", "only"]);
+    assert_eq!(estate.parents().keys().map(|path| path.as_str()).collect::<Vec<_>>(), ["live", "text"]);
+    assert_eq!(rendered(&estate, "text")["generate"]["main"]["path"], json!("notes.txt"));
+}
+
+#[test]
+fn what_is_missing_stops_a_run_and_hides_nothing() {
+    let folder = Folder::new(&[
+        ("db/main.tf", ""),
+        ("db/terragrunt.hcl", ""),
+        ("empty/terragrunt.hcl", ""),
+        (
+            "u/terragrunt.hcl",
+            r#"
+terraform {
+  source = "../no/module"
+}
+dependency "gone" {
+  config_path = "../gone"
+}
+dependency "empty" {
+  config_path = "../empty"
+}
+dependencies {
+  paths = ["../db"]
+}
+inputs = {
+  x = 1
+}
+"#,
+        ),
+    ]);
+    let estate = folder.load();
+    let known = unit(&estate, "u");
+    let targets: Vec<&str> = known.dependencies.iter().map(|found| found.target.as_str()).collect();
+    assert_eq!(targets, ["db", "empty"]);
+    let lines: Vec<_> = known.problems.iter().map(|fault| (fault.code(), fault.place().unwrap().line)).collect();
+    assert_eq!(lines, [(Code::FILE_MISSING, 3), (Code::DEPENDENCY_NOT_A_UNIT, 6), (Code::DEPENDENCY_NOT_A_UNIT, 8)]);
+    assert_eq!(rendered(&estate, "u")["inputs"], json!({"x": 1}));
+    assert_eq!(estate.resolve(&path("u"), "plan", &|_| None).unwrap_err().code(), Code::FILE_MISSING);
+}

@@ -27,7 +27,10 @@ pub struct Args {
 /// When there is nothing to read, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
     let estate = args.tree.estate_at(args.rev.as_deref())?;
-    let units: Vec<UnitView> = estate.units().values().flatten().map(|unit| UnitView::of(unit)).collect();
+    // Folders with nothing to run are listed as well, as Terragrunt does.
+    let known = estate.units().values().flatten().chain(estate.parents().values());
+    let mut units: Vec<UnitView> = known.map(|unit| UnitView::of(unit)).collect();
+    units.sort_by(|a, b| a.path.cmp(&b.path));
     if args.json {
         output::print_json(&units)?;
     } else {

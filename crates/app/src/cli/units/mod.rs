@@ -62,7 +62,8 @@ fn problems(estate: &Estate) -> Vec<(Fault, Vec<String>)> {
     };
     estate.faults().iter().for_each(|fault| add(fault, None));
     for (path, unit) in estate.units() {
-        unit.as_ref().err().into_iter().flatten().for_each(|fault| add(fault, Some(path.as_str())));
+        let faults = unit.as_ref().map_or_else(Vec::as_slice, |unit| unit.problems.as_slice());
+        faults.iter().for_each(|fault| add(fault, Some(path.as_str())));
     }
     found.into_values().collect()
 }

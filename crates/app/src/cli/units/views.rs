@@ -118,8 +118,8 @@ impl GraphView {
                     name: dependency.name.clone(),
                     place: dependency.place.to_string(),
                 });
-                if dependency.foreign {
-                    units.insert(&dependency.target, node(&dependency.target, 0, false, true));
+                if dependency.foreign || estate.parents().contains_key(&dependency.target) {
+                    units.insert(&dependency.target, node(&dependency.target, 0, false, dependency.foreign));
                     level = level.max(1);
                 }
             }

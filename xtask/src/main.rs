@@ -3,6 +3,8 @@
 //! One module per subcommand; what they share is in `workspace` (where things are), `process` (starting
 //! programs) and `summary` (saying what came of it). No part of the product depends on it.
 
+mod bench;
+mod children;
 mod conformance;
 mod demo;
 mod process;
@@ -33,6 +35,9 @@ enum Task {
     Test(test::Options),
     /// Brings up a fleet of six accounts on this machine, reviews and merges a change, and tries to steal from it.
     Demo(demo::Options),
+    /// Measures this version beside what a user would take instead, and writes docs/benchmarks.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Compares the evaluator of HCL with the real Terraform: a corpus, and expressions that are made up.
     Conformance(conformance::Options),
 }
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Task::Tools(options) => tools::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
+        Task::Bench(bench) => bench::run(&workspace, &bench),
         Task::Conformance(options) => conformance::run(&workspace, &options),
     };
     match result {

@@ -6,7 +6,6 @@
 
 mod bring_up;
 mod call;
-mod children;
 mod facts;
 mod moved;
 mod review;
@@ -16,12 +15,12 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::children::Children;
 use crate::process;
 use crate::test;
 use crate::tools;
 use crate::workspace::Workspace;
 
-use children::Children;
 use facts::Facts;
 use world::World;
 

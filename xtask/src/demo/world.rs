@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use portcullis_testkit::runner::await_ready;
 use portcullis_testkit::{Caller, LiveRepo, Serve};
 
+use crate::children::{self, Children};
 use crate::workspace::Workspace;
-
-use super::children::{self, Children};
 
 /// The example's name for its repository.
 pub const REPOSITORY: &str = "infrastructure-live";

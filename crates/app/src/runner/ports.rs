@@ -1,6 +1,6 @@
 //! The store as the engine's journal and as the door's state store. Adapters only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use portcullis_broker::{LockAnswer, StatePort, UnlockAnswer};
@@ -11,6 +11,7 @@ use portcullis_model::{Code, Fault, TaskId, UnitPath};
 use portcullis_store::{LockOutcome, Store, UnlockOutcome};
 
 use super::now;
+use crate::work::took::took;
 
 /// Between two attempts to write to a full disk.
 const FULL: Duration = Duration::from_millis(500);
@@ -20,7 +21,12 @@ pub struct StoreJournal(pub Store);
 
 impl Journal for StoreJournal {
     fn commit<'a>(&'a self, record: &'a StepRecord) -> portcullis_engine::runtime::BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { self.0.step_commit(record).await.map(|_| ()) })
+        Box::pin(async move {
+            let begun = Instant::now();
+            let committed = self.0.step_commit(record).await.map(|_| ());
+            took("commit a step", &"the engine", begun);
+            committed
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`sandbox`] | one recipe in one sandbox, with its door and its log |
 //! | [`checkout`] | the repository at a commit, as a read-only folder for sandboxes |
 //! | [`outputs`] | a unit's outputs, read from its state |
+//! | [`took`] | how long each part took |
 //!
 //! Whether a plan may be applied is `engine::decide`'s; this module gathers what the decision depends on.
 
@@ -15,9 +16,11 @@ pub mod outputs;
 pub mod perform;
 pub mod prepare;
 pub mod sandbox;
+pub mod took;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use portcullis_engine::{BoxFuture, JobDone, JobRequest, Prepared, Stop, Work};
 use portcullis_estate::Estate;
@@ -78,7 +81,12 @@ impl Worker {
 
 impl Work for Worker {
     fn prepare(&self, run: RunRecord) -> BoxFuture<'_, Result<Prepared, Fault>> {
-        Box::pin(async move { prepare::prepare(self, &run).await })
+        Box::pin(async move {
+            let begun = Instant::now();
+            let prepared = prepare::prepare(self, &run).await;
+            took::took("prepare the run", &run.id, begun);
+            prepared
+        })
     }
 
     fn perform(&self, request: JobRequest, stop: Stop) -> BoxFuture<'_, JobDone> {

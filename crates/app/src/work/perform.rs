@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use portcullis_driver::native::Prepared;
 use portcullis_driver::{
@@ -17,6 +18,7 @@ use portcullis_model::{Code, Digest, Fault, UnitPath};
 use portcullis_store::{PlanPurpose, PlanRecord};
 use serde_json::Value;
 
+use super::took::took;
 use super::{Worker, outputs, sandbox};
 use crate::runner::definition::Definition;
 use crate::runner::now;
@@ -67,8 +69,10 @@ struct Subject {
 }
 
 async fn subject(worker: &Worker, request: &JobRequest) -> Result<Subject, Fault> {
+    let begun = Instant::now();
     let definition = worker.definition()?;
     let estate = worker.estate(&definition, &request.run.commit).await?;
+    took("evaluate", &request.task.unit, begun);
     match estate.units().get(&request.task.unit) {
         Some(Ok(unit)) => {
             let input_digest = unit.input_digest;
@@ -88,6 +92,7 @@ async fn resolve(
     subject: &Subject,
     command: &'static str,
 ) -> Result<Resolved, Fault> {
+    let begun = Instant::now();
     let unit = request.task.unit.clone();
     let known = match subject.estate.units().get(&unit) {
         Some(Ok(known)) => outputs::of_dependencies(&worker.store, known).await?,
@@ -97,7 +102,9 @@ async fn resolve(
     let resolved = tokio::task::spawn_blocking(move || {
         estate.resolve(&unit, command, &|dependency: &UnitPath| known.get(dependency).cloned())
     });
-    resolved.await.map_err(|error| Fault::internal(format!("resolving a unit: {error}")))?
+    let resolved = resolved.await.map_err(|error| Fault::internal(format!("resolving a unit: {error}")))?;
+    took("evaluate", &request.task.unit, begun);
+    resolved
 }
 
 async fn plan_run(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Result<JobDone, Ended> {
@@ -212,7 +219,9 @@ async fn make_plan(
     let plan = outcome.artifacts.remove(ARTIFACT_PLAN).ok_or_else(|| missing("plan"))?;
     let show = outcome.artifacts.remove(ARTIFACT_SHOW).ok_or_else(|| missing("`show -json`"))?;
     let lock = outcome.artifacts.remove(ARTIFACT_LOCK);
+    let begun = Instant::now();
     let (change, mut summary) = Change::from_show_json(&show)?;
+    took("read and compare the change", &request.task.unit, begun);
     summary.mocked = resolved.mocked.iter().map(|mocked| mocked.unit.clone()).collect();
     let mocks: BTreeMap<&UnitPath, &Value> =
         resolved.mocked.iter().map(|mocked| (&mocked.unit, &mocked.values)).collect();
@@ -245,10 +254,12 @@ async fn make_plan(
     if let Some(lock) = lock {
         parts.insert(PART_LOCK.to_owned(), lock);
     }
+    let begun = Instant::now();
     tokio::select! {
         kept = when_there_is_space(|| worker.store.plan_insert(&record, parts.clone())) => kept?,
         () = stop.raised() => return Err(Ended::Interrupted),
     }
+    took("keep the plan", &request.task.unit, begun);
     Ok((record, change))
 }
 
@@ -297,6 +308,7 @@ async fn drive(
     phase: Phase,
     stop: &mut Stop,
 ) -> Result<Outcome, Ended> {
+    let begun = Instant::now();
     let source = GitSource::open(worker.mirror.git_dir(), &request.run.commit)?;
     let limits = Limits {
         step_timeout_s: u32::try_from(subject.definition.account.limits.timeout_s).unwrap_or(u32::MAX),
@@ -309,12 +321,15 @@ async fn drive(
         None => None,
     };
     let recipe = prepared.recipe(job, kept.as_ref())?;
+    took("lay out", &request.task.unit, begun);
     if stop.is_raised() {
         return Err(Ended::Interrupted);
     }
     let mut outcome = sandbox::run(worker, &subject.definition, request, phase, recipe, stop).await?;
     if let (Some(key), None) = (key, &kept) {
+        let begun = Instant::now();
         keep_init(worker, key, &mut outcome).await?;
+        took("keep what init made", &request.task.unit, begun);
     }
     if outcome.interrupted && outcome.fault.as_ref().is_none_or(|fault| fault.code() != Code::TASK_TIMEOUT) {
         return Err(Ended::Interrupted);

@@ -5,7 +5,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use portcullis_broker::{Decision, Door, DoorSettings};
 use portcullis_driver::{Layout, Recipe};
 use portcullis_engine::{JobRequest, Stop};
@@ -13,11 +15,13 @@ use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
 use portcullis_fleet::Account;
 use portcullis_model::agent::{Report, Step};
 use portcullis_model::run::Phase;
-use portcullis_model::{Code, Fault};
+use portcullis_model::{Code, Fault, UnitPath};
 use portcullis_store::LogWriter;
 
 use super::Worker;
+use super::took::{lasted, took};
 use crate::runner::definition::Definition;
+use crate::runner::now;
 use crate::runner::ports::StoreStates;
 
 /// Numbers the doors of a process: a socket's path must be short.
@@ -38,6 +42,7 @@ pub async fn run(
     stop: &mut Stop,
 ) -> Result<Outcome, Fault> {
     let task = request.task.id;
+    let begun = Instant::now();
     let workdir = worker.executor.workdir(task)?;
     let root = workdir.path().to_path_buf();
     let layout = recipe.layout;
@@ -62,8 +67,14 @@ pub async fn run(
         readable: std::collections::BTreeMap::new(),
         port: Arc::new(StoreStates(worker.store.clone())),
     })?;
-    let names = recipe.spec.steps.iter().map(name).collect();
-    let sink = LogSink { writer: worker.store.log_writer(task)?, names };
+    let names: Vec<Option<String>> = recipe.spec.steps.iter().map(name).collect();
+    let sink = LogSink {
+        writer: worker.store.log_writer(task)?,
+        names: names.clone(),
+        accepted: (request.task.attempt == 1).then_some(request.run.created_at),
+    };
+    took("lay out", &request.task.unit, begun);
+    let begun = Instant::now();
     let launch = Launch {
         task,
         attempt: request.task.attempt,
@@ -84,11 +95,27 @@ pub async fn run(
             waiting.await
         }
     };
+    say_times(&request.task.unit, &names, &outcome, begun.elapsed());
+    let begun = Instant::now();
     let calls = door.close().await;
     // A tool that was killed has left its state locked; nobody else may hold that lock.
     worker.store.state_unlock_task(task).await?;
     note_refused(worker, task, &calls)?;
+    took("close the door", &request.task.unit, begun);
     Ok(outcome)
+}
+
+/// Says how long the sandbox took: until it was closed, each step, and what is left: starting it and its end.
+fn say_times(unit: &UnitPath, names: &[Option<String>], outcome: &Outcome, whole: Duration) {
+    let launch = Duration::from_millis(outcome.launch_ms);
+    lasted("launch the sandbox", unit, launch);
+    let mut rest = whole.saturating_sub(launch);
+    for (name, step) in names.iter().zip(&outcome.steps) {
+        let time = Duration::from_millis(step.wall_ms);
+        lasted(name.as_deref().unwrap_or("collect"), unit, time);
+        rest = rest.saturating_sub(time);
+    }
+    lasted("end the sandbox", unit, rest);
 }
 
 /// A tool that was taken away since the definition was read, in words: a mount that fails says less.
@@ -155,6 +182,8 @@ fn name(step: &Step) -> Option<String> {
 struct LogSink {
     writer: LogWriter,
     names: Vec<Option<String>>,
+    /// When the run was accepted, until the first step has started.
+    accepted: Option<Timestamp>,
 }
 
 impl Sink for LogSink {
@@ -165,6 +194,12 @@ impl Sink for LogSink {
     }
 
     fn step(&mut self, report: &Report) {
+        if matches!(report, Report::StepStarted { .. })
+            && let Some(accepted) = self.accepted.take()
+        {
+            let waited = Duration::try_from(now().duration_since(accepted)).unwrap_or_default();
+            lasted("from acceptance to the first step", &"a task", waited);
+        }
         if let Report::StepStarted { index } = report
             && let Some(Some(name)) = self.names.get(*index)
         {

@@ -1,4 +1,4 @@
-//! The demo's processes: each in a group of its own, each ended by its own id, none left behind.
+//! Processes of the demo and of benchmarks: each in a group of its own, each ended by its own id, none left behind.
 //!
 //! Ctrl-C stops them from a thread of its own, at any moment. If this program itself is killed, the kernel ends
 //! them (`setpriv --pdeathsig`), and each runner takes its sandboxes along.
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often a process that must end soon is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// All processes of the demo, and the folder that goes with them.
+/// All processes that were started, and the folder that goes with them.
 #[derive(Clone)]
 pub struct Children(Arc<(Mutex<Inner>, Condvar)>);
 
@@ -58,7 +58,7 @@ impl Children {
         // Under the lock: whoever stops the others must not miss this one.
         let mut inner = self.lock();
         if inner.stopping {
-            return Err("the demo is being stopped".to_owned());
+            return Err("everything is being stopped".to_owned());
         }
         let child = command
             .stdin(Stdio::null())
@@ -154,7 +154,7 @@ fn end(children: &mut BTreeMap<u32, Child>) {
 }
 
 /// A program that the kernel ends when this one ends, with an empty environment but for `PATH`.
-#[allow(clippy::disallowed_methods, reason = "the demo starts programs")]
+#[allow(clippy::disallowed_methods, reason = "the demo and benchmarks start programs")]
 pub fn command(program: impl AsRef<OsStr>, search_path: &OsStr) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program).env_clear().env("PATH", search_path);

@@ -1,0 +1,23 @@
+//! `cargo xtask bench …`: measurements beside rivals in the same run, written to docs/benchmarks.md.
+//!
+//! One module per benchmark; each gives a section of that page, which replaces the one of its last run. `page` knows the
+//! page, and what is said of the machine.
+
+mod page;
+mod run_all;
+
+use crate::workspace::Workspace;
+
+/// What can be measured.
+#[derive(clap::Subcommand)]
+pub enum Bench {
+    /// Plan and apply of twenty units: a real runner, the bare tool in a shell loop, and `terragrunt run --all`.
+    RunAll(run_all::Options),
+}
+
+/// Measures.
+pub fn run(workspace: &Workspace, bench: &Bench) -> Result<(), String> {
+    match bench {
+        Bench::RunAll(options) => run_all::run(workspace, options),
+    }
+}

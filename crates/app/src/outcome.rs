@@ -23,6 +23,9 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of a command that was interrupted (Ctrl-C) while it followed a run: what a shell says of SIGINT.
+    pub const INTERRUPTED: i32 = 130;
+
     /// Of a command that ended with this fault.
     pub fn of_fault(fault: &Fault) -> Self {
         match fault.code() {

@@ -217,9 +217,9 @@ impl std::fmt::Display for PlanSummary {
         write!(
             f,
             "{} to add, {} to change, {} to destroy",
-            self.add + self.replace,
+            self.add.saturating_add(self.replace),
             self.change,
-            self.destroy + self.replace
+            self.destroy.saturating_add(self.replace)
         )
     }
 }

@@ -4,6 +4,7 @@
 //! printed is made by [`crate::render`].
 
 mod doctor;
+mod follow;
 mod output;
 mod run;
 mod serve;
@@ -24,6 +25,9 @@ use crate::outcome::Exit;
 #[command(name = "portcullis", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 held, 5 cancelled, 6 runner not reached.")]
 pub struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = output::Color::Auto, hide_possible_values = false)]
+    color: output::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +55,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
+    output::use_color(cli.color);
     let environment = Environment::of_process();
     let ended = match cli.command {
         Command::Serve(args) => serve::run(*args, &environment),

@@ -7,6 +7,8 @@ use portcullis_model::Fault;
 use crate::client::token::AUDIENCE_VARIABLE;
 use crate::client::{Audience, Client, Tokens};
 use crate::environment::Environment;
+use crate::render::next::Place;
+use crate::render::terminal::shell_word;
 
 /// The variable that holds the runner's URL.
 pub const RUNNER_VARIABLE: &str = "PORTCULLIS_RUNNER";
@@ -36,6 +38,13 @@ pub struct Target {
 }
 
 impl Target {
+    /// Where commands that are shown for copying are sent.
+    pub fn place(&self, environment: &Environment) -> Place {
+        let known = environment.get(RUNNER_VARIABLE) == Some(self.runner.as_str());
+        let options = if known { String::new() } else { format!(" --runner {}", shell_word(&self.runner)) };
+        Place { options }
+    }
+
     /// The runner, and where the caller's tokens come from.
     ///
     /// # Errors

@@ -1,34 +1,26 @@
 //! `portcullis trigger`: asks a runner for a plan or an apply, and follows it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use portcullis_model::Fault;
-use portcullis_model::api::{RunView, TriggerRequest};
-use portcullis_model::run::RunState;
+use portcullis_model::api::TriggerRequest;
 
+use super::follow::{Following, Patience};
 use super::output;
 use super::target::Target;
-use crate::client::Client;
+use crate::client::Access;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
 
-/// Between two looks at a run that is followed.
-const LOOK: Duration = Duration::from_millis(250);
-
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to do: plan or apply
+    /// What to do
     #[arg(value_parser = ["plan", "apply"])]
     action: String,
-    #[command(flatten)]
-    target: Target,
     /// The repository, as portcullis.hcl names it
     #[arg(long, value_name = "NAME")]
     repository: String,
-    /// The branch
+    /// The branch, such as main or refs/heads/main
     #[arg(long = "ref", value_name = "REF")]
     reference: String,
     /// Only this unit; may be given several times
@@ -37,17 +29,22 @@ pub struct Args {
     /// Every unit of the account, affected or not
     #[arg(long)]
     all: bool,
-    /// Wait for the end, and end with the run's exit code
+    /// Wait until the run has ended or is held; the exit code is the run's
     #[arg(long)]
     follow: bool,
+    #[command(flatten)]
+    patience: Patience,
     /// A name for this request: sent again, it starts nothing twice
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// Triggers.
 pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
-    let (client, tokens) = args.target.open(environment)?;
+    let target = args.target;
+    let (client, tokens) = target.open(environment)?;
     let token = tokens.token().await?;
     let request = TriggerRequest {
         action: args.action,
@@ -59,31 +56,21 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
     let mut answer = client.trigger(&token, args.idempotency_key.as_deref(), &request).await?;
     let mut exit = Exit::Done;
     if args.follow {
-        let reader = answer.read_token.clone().unwrap_or(token);
-        answer.run = follow(&client, &reader, answer.run, !args.target.json).await?;
-        exit = Exit::of_run(answer.run.state);
+        if !target.json {
+            output::complain(&render::run::title(&answer.run));
+        }
+        let access = match answer.read_token.clone() {
+            Some(token) => Access::by_read_token(token),
+            // The request was sent before: its read token was shown then.
+            None => Access::by_caller(tokens, Some(token)),
+        };
+        let following = Following { client: &client, access, target: &target, patience: args.patience.time() };
+        (answer.run, exit) = following.until_end(answer.run.id, environment).await?;
     }
-    if args.target.json {
+    if target.json {
         output::print_json(&answer)?;
     } else {
-        output::print(&render::run::text(&answer.run))?;
+        output::print(&format!("\n{}", render::run::text(&answer.run, &target.place(environment))))?;
     }
     Ok(exit)
-}
-
-/// Looks at a run until it has ended or is held; says each change of a task.
-async fn follow(client: &Client, token: &str, mut run: RunView, speak: bool) -> Result<RunView, Fault> {
-    let mut seen = BTreeMap::new();
-    loop {
-        for task in &run.tasks {
-            if seen.insert(task.id, task.state.name()) != Some(task.state.name()) && speak {
-                output::complain(&format!("{}\n", render::run::task_line(task)));
-            }
-        }
-        if run.state.is_final() || run.state == RunState::Held {
-            return Ok(run);
-        }
-        tokio::time::sleep(LOOK).await;
-        run = client.run(token, run.id).await?;
-    }
 }

@@ -4,6 +4,12 @@
 //! elsewhere goes through [`terminal::plain`] or [`terminal::log`] first, so that it cannot steer a terminal.
 
 pub mod fault;
+pub mod live;
+pub mod next;
+pub mod plan;
 pub mod run;
+pub mod style;
+pub mod table;
 pub mod terminal;
+pub mod time;
 pub mod units;

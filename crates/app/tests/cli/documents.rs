@@ -13,7 +13,7 @@ fn repository() -> PathBuf {
 
 /// What a shell would have put in place of the variables that the files use.
 fn expanded(line: &str) -> String {
-    let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     let plans = format!("--plan {digest}");
     [
         ("\"${plans[@]}\"", plans.as_str()),

@@ -1,10 +1,9 @@
 //! The command line from outside: documents that show it, and the program itself against a runner.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests fail loudly"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod documents;
+mod exit_codes;
+mod fake;
+mod following;
+mod program;
+mod runs;

@@ -10,7 +10,8 @@ use hcl_edit::structure::Body;
 use portcullis_model::fault::Place;
 use portcullis_model::{Code, Fault};
 
-use crate::Limits;
+use crate::redefined::Names;
+use crate::{Limits, redefined};
 
 /// Characters of a source line that a place shows.
 const EXCERPT: usize = 200;
@@ -20,6 +21,8 @@ pub struct File {
     path: String,
     text: String,
     body: Body,
+    /// Keys of objects that the tree has under another name.
+    renamed: Names,
     /// Byte offset at which each line starts.
     lines: Vec<usize>,
 }
@@ -33,7 +36,7 @@ impl File {
             let message = format!("the file has more than {} attributes and items", limits.file_items);
             return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
         }
-        file.body = file.text.parse::<Body>().map_err(|error| file.syntax_fault(&error))?;
+        (file.body, file.renamed) = redefined::parse(&file.text).map_err(|error| file.syntax_fault(&error))?;
         Ok(Arc::new(file))
     }
 
@@ -54,7 +57,7 @@ impl File {
         // A byte order mark is allowed by HCL and means nothing.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Ok(File { path: path.to_owned(), text, body: Body::new(), lines })
+        Ok(File { path: path.to_owned(), text, body: Body::new(), renamed: Names::new(), lines })
     }
 
     pub(crate) fn syntax_fault(&self, error: &hcl_edit::parser::Error) -> Fault {
@@ -66,6 +69,11 @@ impl File {
     /// The syntax tree.
     pub fn body(&self) -> &Body {
         &self.body
+    }
+
+    /// The name of an object's key that starts at a place, if the tree has another; see [`redefined`].
+    pub(crate) fn renamed(&self, start: usize) -> Option<&Arc<str>> {
+        self.renamed.get(&start)
     }
 
     /// The name that it was parsed under.
@@ -113,7 +121,8 @@ pub struct Origin {
 }
 
 static BUILT_IN: LazyLock<Arc<File>> = LazyLock::new(|| {
-    Arc::new(File { path: "(built in)".to_owned(), text: String::new(), body: Body::new(), lines: vec![0] })
+    let path = "(built in)".to_owned();
+    Arc::new(File { path, text: String::new(), body: Body::new(), renamed: Names::new(), lines: vec![0] })
 });
 
 impl Origin {

@@ -14,6 +14,7 @@
 //! | `functions` | the pure functions of Terraform |
 //! | `json` | values from and to JSON |
 //! | `number`, `notation` | arithmetic as Terraform does it; numbers as text |
+//! | `redefined` | objects that name a key twice |
 //! | `set_order` | the order of a set's elements |
 //! | [`scope`] | how the host answers names and functions |
 //! | [`limits`] | sizes, steps and depth |
@@ -32,6 +33,7 @@ mod functions;
 mod json;
 mod notation;
 mod number;
+mod redefined;
 mod set_order;
 
 pub use eval::{evaluate, render};

@@ -33,6 +33,11 @@ impl Context<'_> {
                         .take_while(|operator| matches!(operator.value(), TraversalOperator::GetAttr(_)))
                         .count();
                     let (each, later) = after.split_at(attributes);
+                    if let Some(TraversalOperator::LegacyIndex(_)) = later.first().map(Decorated::value) {
+                        return Err(at
+                            .fault(Code::HCL_SYNTAX, "an index by `.` and a number is not allowed after `.*`")
+                            .remedy("Use `[*]` in place of `.*`, or `[…]` for the index."));
+                    }
                     rest = later;
                     self.splat(&value, each, at)?
                 }
@@ -48,6 +53,11 @@ impl Context<'_> {
     fn splat(&self, value: &Value, each: &[Decorated<TraversalOperator>], at: &Origin) -> Result<Value, Fault> {
         let (kind, elements) = match value.kind() {
             Kind::Null => return Ok(Value::tuple(Vec::new(), at.clone()).mark(value.is_sensitive())),
+            // Of what is no list for certain, there is one.
+            Kind::Unknown(unknown) if unknown.is_never_null() && unknown.of().is_primitive() => {
+                let only = self.steps(value.clone(), each, at)?;
+                return Ok(Value::tuple(vec![only], at.clone()));
+            }
             Kind::Unknown(_) => {
                 let element = Value::derived("element", std::slice::from_ref(value), at.clone());
                 let result = self.steps(element, each, at)?;

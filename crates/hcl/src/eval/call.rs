@@ -25,26 +25,40 @@ impl Context<'_> {
             "can" => return self.can(call, at),
             _ => {}
         }
+        let (args, sensitive) = self.arguments(call, at)?;
+        if call.args.expand_final()
+            && let Some(last) = args.last()
+            && last.is_unknown()
+            && args.len() == call.args.len()
+        {
+            return Ok(Value::derived(&format!("{name}(...)"), &args, at.clone()));
+        }
+        self.apply(name, &args, at).map(|value| value.mark(sensitive))
+    }
+
+    /// The arguments with the last one expanded, and whether that one is sensitive. One that is unknown stays
+    /// as it is.
+    fn arguments(&self, call: &FuncCall, at: &Origin) -> Result<(Vec<Value>, bool), Fault> {
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
             args.push(self.eval(arg)?);
         }
-        let mut sensitive = false;
-        if call.args.expand_final()
-            && let Some(last) = args.pop()
-        {
-            sensitive = last.is_sensitive();
-            if last.is_unknown() {
-                args.push(last);
-                return Ok(Value::derived(&format!("{name}(...)"), &args, at.clone()));
-            }
-            let Some(elements) = last.as_seq() else {
-                let found = article(last.type_name());
-                return Err(at.fault(Code::HCL_TYPE, format!("what is expanded by `...` must be a list, not {found}")));
-            };
-            args.extend(elements.iter().map(|element| element.clone().mark(sensitive)));
+        if !call.args.expand_final() {
+            return Ok((args, false));
         }
-        self.apply(name, &args, at).map(|value| value.mark(sensitive))
+        let Some(last) = args.pop() else { return Ok((args, false)) };
+        let sensitive = last.is_sensitive();
+        if last.is_unknown() {
+            args.push(last);
+            return Ok((args, sensitive));
+        }
+        let Some(elements) = last.as_seq() else {
+            let found = article(last.type_name());
+            return Err(at.fault(Code::HCL_TYPE, format!("what is expanded by `...` must be a list, not {found}")));
+        };
+        self.budget.grow(elements.len().saturating_mul(size_of::<Value>()))?;
+        args.extend(elements.iter().map(|element| element.clone().mark(sensitive)));
+        Ok((args, sensitive))
     }
 
     fn apply(&self, name: &str, args: &[Value], at: &Origin) -> Result<Value, Fault> {
@@ -65,6 +79,9 @@ impl Context<'_> {
 
     /// `try`: the first argument that can be evaluated.
     fn try_each(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
+        if call.args.expand_final() {
+            return self.try_expanded(call, at);
+        }
         let mut failed = Vec::new();
         for (index, arg) in call.args.iter().enumerate() {
             match self.eval(arg) {
@@ -82,6 +99,15 @@ impl Context<'_> {
             Some(place) => fault.note(format!("{place}: {}", failed.message())),
             None => fault.note(failed.message()),
         }))
+    }
+
+    /// `try(list...)`: all elements have a value, so the first one is the result.
+    fn try_expanded(&self, call: &FuncCall, at: &Origin) -> Result<Value, Fault> {
+        let mut args = self.arguments(call, at)?.0;
+        if args.is_empty() {
+            return Err(at.fault(Code::HCL_EVALUATION, "`try` needs at least one argument"));
+        }
+        Ok(args.swap_remove(0))
     }
 
     /// `try` with an argument that is not known yet, and so may still fail: the arguments after it are part

@@ -28,8 +28,15 @@ impl Context<'_> {
         let mut unknown_keys = Vec::new();
         let mut sensitive = false;
         for (key, value) in object {
+            let again = match key {
+                ObjectKey::Ident(name) => name.span(),
+                ObjectKey::Expression(expr) => expr.span(),
+            };
             let name: Arc<str> = match key {
+                _ if let Some(name) = again.and_then(|span| self.file.renamed(span.start)) => Arc::clone(name),
                 ObjectKey::Ident(name) => name.value().as_str().into(),
+                // Without parentheses it is a name like any other.
+                ObjectKey::Expression(Expression::Null(_)) => "null".into(),
                 ObjectKey::Expression(expr) => {
                     self.refuse_ambiguous(expr)?;
                     let key = self.eval(expr)?;

@@ -91,6 +91,9 @@ impl<'a> Context<'a> {
             Expression::Bool(value) => Ok(Value::bool(*value.value(), at)),
             Expression::Number(literal) => literal_number(&literal.value().to_string(), at),
             Expression::String(text) => {
+                if at.text().contains('\n') {
+                    return Err(template::broken_line(&at));
+                }
                 self.budget.grow(text.value().len())?;
                 Ok(Value::string(text.value().as_str(), at))
             }
@@ -164,7 +167,7 @@ impl<'a> Context<'a> {
                 return Ok(Value::derived("?:", &[condition, yes, no], at.clone()));
             }
         };
-        let common = unify(&[Type::of(&yes), Type::of(&no)]).ok_or_else(|| no_common_type(&yes, &no, at))?;
+        let common = common_type(&yes, &no).ok_or_else(|| no_common_type(&yes, &no, at))?;
         let of = |value: &Value| convert(value, &common).map_err(|_| no_common_type(&yes, &no, at));
         let (left, right) = (of(&yes)?, of(&no)?);
         if left.is_known_deep() && operator::equal(&left, &right) == Some(true) {
@@ -181,7 +184,7 @@ impl<'a> Context<'a> {
             Err(fault) if fault.code() == Code::HCL_TOO_LARGE => return Err(fault),
             Err(_) => return Ok(value),
         };
-        let converted = unify(&[Type::of(&value), Type::of(&other)]).and_then(|common| convert(&value, &common).ok());
+        let converted = common_type(&value, &other).and_then(|common| convert(&value, &common).ok());
         match converted {
             Some(converted) => Ok(converted),
             None => Err(no_common_type(&value, &other, at)),
@@ -206,6 +209,17 @@ impl<'a> Context<'a> {
     }
 }
 
+/// The type of a conditional with these results.
+fn common_type(a: &Value, b: &Value) -> Option<Type> {
+    match (Type::of(a), Type::of(b)) {
+        // Null that has no type takes that of the other result.
+        (Type::Any, of) if a.is_null() => Some(of),
+        (of, Type::Any) if b.is_null() => Some(of),
+        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
+        (a, b) => unify(&[a, b]),
+    }
+}
+
 fn no_common_type(a: &Value, b: &Value, at: &Origin) -> Fault {
     let (a, b) = (article(a.type_name()), article(b.type_name()));
     at.fault(Code::HCL_TYPE, format!("the two results of the conditional have no type in common: {a} and {b}"))
@@ -220,7 +234,8 @@ fn decides_alone(value: &Value) -> bool {
 
 fn literal_number(parsed: &str, at: Origin) -> Result<Value, Fault> {
     // The parser keeps 64 bits; the text has all digits.
-    let text = at.text().trim();
+    let text = at.text().replace(char::is_whitespace, "");
+    let text = text.as_str();
     match number::parse(text).or_else(|| number::parse(parsed)) {
         Some(value) => Ok(Value::number(value, at)),
         None => Err(at.fault(Code::HCL_EVALUATION, "the number has too many digits")),

@@ -5,6 +5,7 @@ use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
 use portcullis_model::{Code, Fault};
 
 use super::Context;
+use super::call::is_catchable;
 use crate::types::{Type, convert};
 use crate::value::{Kind, article};
 use crate::{Origin, Value, number};
@@ -24,11 +25,15 @@ impl Context<'_> {
     }
 
     pub(super) fn binary(&self, operation: &BinaryOp, at: Origin) -> Result<Value, Fault> {
-        let left = self.eval(&operation.lhs_expr)?;
         let operator = *operation.operator.value();
+        let left = self.eval(&operation.lhs_expr);
         if let BinaryOperator::And | BinaryOperator::Or = operator {
-            return self.logic(operation, left, at);
+            return match left {
+                Err(fault) if is_catchable(&fault) => self.rescued(operation, fault, at),
+                left => self.logic(operation, left?, at),
+            };
         }
+        let left = left?;
         let right = self.eval(&operation.rhs_expr)?;
         if let BinaryOperator::Eq | BinaryOperator::NotEq = operator {
             let sensitive = left.is_sensitive_deep() || right.is_sensitive_deep();
@@ -45,6 +50,17 @@ impl Context<'_> {
             _ => Value::derived(operator.as_str(), &[left, right], at).never_null(result_type(operator)),
         };
         Ok(result.mark(sensitive))
+    }
+
+    /// `&&` and `||` with a left operand that cannot be evaluated: that does not matter where the right one
+    /// decides, as in HCL from 2.24 on.
+    fn rescued(&self, operation: &BinaryOp, fault: Fault, at: Origin) -> Result<Value, Fault> {
+        let deciding = *operation.operator.value() == BinaryOperator::Or;
+        match self.eval(&operation.rhs_expr) {
+            Ok(right) if right.as_bool() == Some(deciding) => Ok(Value::bool(deciding, at).mark(right.is_sensitive())),
+            Err(right) if !is_catchable(&right) => Err(right),
+            _ => Err(fault),
+        }
     }
 
     /// `&&` and `||`: the right operand does not matter, and so may not fail, when the left one decides.

@@ -123,6 +123,12 @@ impl Context<'_> {
     }
 }
 
+/// The parser takes a line end in quotes where the quotes are in a heredoc; HCL does not.
+pub(super) fn broken_line(at: &Origin) -> Fault {
+    at.fault(Code::HCL_SYNTAX, "a string in quotes ends with its line")
+        .remedy("Write `\\n` for a line end, or use a heredoc.")
+}
+
 /// The string that is made.
 #[derive(Default)]
 struct Output {

@@ -1,53 +1,48 @@
-//! Functions on lists and maps. Elements keep their marks and may be unknown.
+//! Functions on lists, and on lists and maps alike. Elements keep their marks and may be unknown.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_model::Fault;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::Param::{Any, List, Map, Nullable, Number, Seq, Texts};
-use super::{Call, Depth, Function, plain, shallow};
+use super::Param::{Any, Bools, List, Nullable, Number, Seq, Texts};
+use super::{Call, Depth, Function, shallow};
 use crate::Value;
 use crate::eval::equal;
 use crate::types::{Type, convert, unify};
-use crate::value::{Entries, Kind, MapKind, SeqKind};
+use crate::value::{Kind, SeqKind};
 
 pub(super) const TABLE: &[Function] = &[
-    shallow("alltrue", &[Seq], |call| every(call, true)),
-    shallow("anytrue", &[Seq], |call| every(call, false)),
+    shallow("alltrue", &[Bools], |call| every(call, true)),
+    shallow("anytrue", &[Bools], |call| every(call, false)),
     shallow("chunklist", &[List, Number], chunklist),
     shallow("coalesce", &[Nullable], coalesce).rest(Nullable).depth(Depth::Raw),
     shallow("coalescelist", &[Seq], coalescelist).rest(Seq),
-    shallow("compact", &[Seq], compact),
+    shallow("compact", &[Texts], compact),
     shallow("concat", &[Seq], concat).rest(Seq),
     shallow("contains", &[Seq, Any], contains),
     shallow("distinct", &[List], distinct),
     shallow("element", &[Seq, Number], element),
     shallow("flatten", &[Seq], flatten),
     shallow("index", &[Seq, Nullable], index),
-    shallow("keys", &[Map], keys),
     shallow("length", &[Any], length),
-    shallow("lookup", &[Nullable, Nullable], lookup).rest(Nullable).depth(Depth::Raw),
     shallow("matchkeys", &[List, List, List], matchkeys),
-    shallow("merge", &[], merge).rest(Nullable),
     shallow("one", &[Seq], one),
     shallow("reverse", &[Seq], reverse),
     shallow("slice", &[Seq, Number, Number], slice),
-    plain("sort", &[Texts], sort),
-    plain("transpose", &[Map], transpose),
-    shallow("values", &[Map], values),
-    shallow("zipmap", &[Texts, Seq], zipmap),
+    shallow("sort", &[Texts], sort),
 ];
 
 /// The kind of the result: a set has no order that could be kept, so it becomes a list.
-fn ordered(value: &Value) -> SeqKind {
+pub(super) fn ordered(value: &Value) -> SeqKind {
     if matches!(value.kind(), Kind::Seq(SeqKind::Tuple, _)) { SeqKind::Tuple } else { SeqKind::List }
 }
 
 fn like(call: &Call<'_>, elements: Vec<Value>) -> Result<Value, Fault> {
-    call.grow(elements.len())?;
-    Ok(Value::seq(ordered(call.arg(0)?), elements, call.at.clone()))
+    match ordered(call.arg(0)?) {
+        SeqKind::Tuple => call.tuple(elements),
+        _ => call.list(&call.element(0)?, elements),
+    }
 }
 
 fn every(call: &Call<'_>, all: bool) -> Result<Value, Fault> {
@@ -70,12 +65,14 @@ fn every(call: &Call<'_>, all: bool) -> Result<Value, Fault> {
 fn chunklist(call: &Call<'_>) -> Result<Value, Fault> {
     let size = usize::try_from(call.whole(1)?).map_err(|_| call.bad(1, "must not be negative"))?;
     let elements = call.seq(0)?;
+    let of = call.element(0)?;
+    let chunk_type = Type::List(Arc::new(of.clone()));
     if elements.is_empty() {
-        return call.list(Vec::new());
+        return call.list(&chunk_type, Vec::new());
     }
     let chunks = elements.chunks(if size == 0 { elements.len() } else { size });
-    let made: Result<Vec<Value>, Fault> = chunks.map(|chunk| call.list(chunk.to_vec())).collect();
-    call.list(made?)
+    let made: Result<Vec<Value>, Fault> = chunks.map(|chunk| call.list(&of, chunk.to_vec())).collect();
+    call.list(&chunk_type, made?)
 }
 
 fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
@@ -117,32 +114,40 @@ fn compact(call: &Call<'_>) -> Result<Value, Fault> {
         if element.is_unknown() {
             return Ok(call.open());
         }
-        let text = convert(element, &Type::String).map_err(|_| call.bad(0, "must be a list of strings"))?;
-        if !text.is_null() && text.as_str() != Some("") {
-            made.push(text.unmarked());
+        if !element.is_null() && element.as_str() != Some("") {
+            made.push(element.clone().unmarked());
         }
     }
-    Ok(call.list(made)?.mark(call.arg(0)?.is_sensitive_deep()))
+    Ok(call.list(&Type::String, made)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
 fn concat(call: &Call<'_>) -> Result<Value, Fault> {
-    let mut made = Vec::new();
-    let mut kind = SeqKind::List;
+    let mut lists = Vec::new();
     for (index, value) in call.args.iter().enumerate() {
         match value.kind() {
-            Kind::Seq(SeqKind::Tuple, _) => kind = SeqKind::Tuple,
-            Kind::Seq(SeqKind::Set, _) => return Err(value.wrong(&call.what(index), "a list")),
-            _ => {}
+            Kind::Seq(SeqKind::List, _) => lists.push(Type::of(value)),
+            Kind::Seq(SeqKind::Tuple, _) => {}
+            _ => return Err(value.wrong(&call.what(index), "a list")),
         }
-        made.extend(value.as_seq().unwrap_or(&[]).iter().cloned());
+    }
+    // Lists only become one list of the type that they have in common.
+    let common = if lists.len() == call.args.len() { unify(&lists) } else { None };
+    let mut made = Vec::new();
+    for (index, value) in call.args.iter().enumerate() {
+        match &common {
+            Some(common) => {
+                let list = convert(value, common).map_err(|why| call.bad(index, format!("does not fit: {why}")))?;
+                made.extend(list.as_seq().unwrap_or(&[]).iter().cloned());
+            }
+            None => made.extend(value.as_seq().unwrap_or(&[]).iter().cloned()),
+        }
     }
     call.grow(made.len())?;
-    let made = Value::seq(kind, made, call.at.clone());
-    if kind == SeqKind::Tuple {
-        return Ok(made);
-    }
-    // Lists of several types become one list of the type that they have in common.
-    Ok(convert(&made, &Type::List(Arc::new(Type::Any))).unwrap_or(made))
+    Ok(match &common {
+        Some(Type::List(element)) => Value::list_of(element, made, call.at.clone()),
+        Some(_) => Value::list(made, call.at.clone()),
+        None => Value::tuple(made, call.at.clone()),
+    })
 }
 
 fn contains(call: &Call<'_>) -> Result<Value, Fault> {
@@ -167,7 +172,7 @@ fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let mut seen = std::collections::BTreeSet::new();
     let made = elements.iter().filter(|element| seen.insert(element.digest())).cloned().collect();
-    Ok(call.list(made)?.mark(call.arg(0)?.is_sensitive_deep()))
+    Ok(call.list(&call.element(0)?, made)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
 /// The index wraps round at the end; a negative one does not count from there.
@@ -227,15 +232,6 @@ fn index(call: &Call<'_>) -> Result<Value, Fault> {
     Err(call.fault("the value is not in the list"))
 }
 
-/// A tuple of an object's, a list of a map's.
-fn keys(call: &Call<'_>) -> Result<Value, Fault> {
-    let keys: Result<Vec<Value>, Fault> = call.map(0)?.keys().map(|key| call.string(key)).collect();
-    match call.arg(0)?.kind() {
-        Kind::Map(MapKind::Object, _) => call.tuple(keys?),
-        _ => call.list(keys?),
-    }
-}
-
 fn length(call: &Call<'_>) -> Result<Value, Fault> {
     let count = match call.arg(0)?.kind() {
         Kind::String(text) => text.graphemes(true).count(),
@@ -248,38 +244,14 @@ fn length(call: &Call<'_>) -> Result<Value, Fault> {
     call.decimal(count as u64)
 }
 
-/// The default does not matter, and may be unknown, when the key is there.
-fn lookup(call: &Call<'_>) -> Result<Value, Fault> {
-    if call.args.len() > 3 {
-        return Err(call.fault("takes 2 or 3 arguments"));
-    }
-    let (of, key) = (call.arg(0)?, call.arg(1)?);
-    if of.is_unknown() || key.is_unknown() {
-        return Ok(call.open());
-    }
-    let marked = of.is_sensitive() || key.is_sensitive();
-    let key = key.text_form().ok_or_else(|| key.wrong(&call.what(1), "a string"))?;
-    let found = match (call.map(0)?.get(&key), call.args.get(2)) {
-        (Some(found), _) => found.clone(),
-        (None, None) => return Err(call.fault(format!("the map has no key `{key}`"))),
-        // The elements of a map have one type, and so has the default.
-        (None, Some(default)) => match Type::of(of) {
-            Type::Map(element) if *element != Type::Any => {
-                convert(default, &element).map_err(|why| call.bad(2, format!("does not fit the map: {why}")))?
-            }
-            _ => default.clone(),
-        },
-    };
-    Ok(found.mark(marked))
-}
-
 fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
     let (values, keys, wanted) = (call.seq(0)?, call.seq(1)?, call.seq(2)?);
     if values.len() != keys.len() {
         return Err(call.fault("values and keys must be equally many"));
     }
     // Keys are compared as the type that all of them have in common.
-    let of = unify(&keys.iter().chain(wanted).map(Type::of).collect::<Vec<_>>());
+    let types: Vec<Type> = keys.iter().chain(wanted).map(Type::of).collect();
+    let of = if types.is_empty() { Some(Type::Any) } else { unify(&types) };
     let of = of.ok_or_else(|| call.fault("all keys must have the same type"))?;
     let as_common = |key: &Value| convert(key, &of).map_err(|why| call.fault(why));
     let wanted: Vec<Value> = wanted.iter().map(as_common).collect::<Result<_, _>>()?;
@@ -298,30 +270,7 @@ fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
             }
         }
     }
-    Ok(call.list(made)?.mark(call.args.iter().any(Value::is_sensitive_deep)))
-}
-
-fn merge(call: &Call<'_>) -> Result<Value, Fault> {
-    let mut made = Entries::new();
-    let mut all_maps = true;
-    for (index, value) in call.args.iter().enumerate() {
-        match value.kind() {
-            Kind::Null => {}
-            Kind::Map(kind, entries) => {
-                all_maps &= kind == MapKind::Map;
-                call.grow(entries.len())?;
-                made.extend(entries.iter().map(|(key, value)| (Arc::clone(key), value.clone())));
-            }
-            _ => return Err(value.wrong(&call.what(index), "a map")),
-        }
-    }
-    if all_maps && !call.args.is_empty() {
-        let types: Vec<Type> = made.values().map(Type::of).collect();
-        if types.windows(2).all(|pair| pair.first() == pair.last()) {
-            return Ok(Value::map(made, call.at.clone()));
-        }
-    }
-    call.object(made)
+    Ok(call.list(&call.element(0)?, made)?.mark(call.args.iter().any(Value::is_sensitive_deep)))
 }
 
 fn one(call: &Call<'_>) -> Result<Value, Fault> {
@@ -350,54 +299,26 @@ fn slice(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 fn sort(call: &Call<'_>) -> Result<Value, Fault> {
+    if call.seq(0)?.iter().any(Value::is_unknown) {
+        return unsorted(call);
+    }
     let mut texts = Vec::new();
     for element in call.seq(0)? {
         texts.push(element.as_str().ok_or_else(|| call.bad(0, "has an element that is null"))?);
     }
     texts.sort_unstable();
-    call.strings(texts)
+    Ok(call.strings(texts)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
-fn transpose(call: &Call<'_>) -> Result<Value, Fault> {
-    let mut made: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
-    for (key, values) in call.map(0)? {
-        for value in values.as_seq().ok_or_else(|| call.bad(0, "must be a map of lists of strings"))? {
-            let name = value.text_form().ok_or_else(|| call.bad(0, "must be a map of lists of strings"))?;
-            call.grow(1)?;
-            made.entry(name).or_default().push(Value::string(Arc::clone(key), call.at.clone()));
-        }
+/// Of a list with something unknown only the length is known, once it is sorted.
+fn unsorted(call: &Call<'_>) -> Result<Value, Fault> {
+    let list = call.arg(0)?;
+    if matches!(list.kind(), Kind::Seq(SeqKind::Set, _)) {
+        return Ok(call.open());
     }
-    let entries = made.into_iter().map(|(key, list)| (key, Value::list(list, call.at.clone()))).collect();
-    Ok(Value::map(entries, call.at.clone()))
-}
-
-fn values(call: &Call<'_>) -> Result<Value, Fault> {
-    let found = call.map(0)?.values().cloned().collect();
-    match call.arg(0)?.kind() {
-        Kind::Map(MapKind::Object, _) => call.tuple(found),
-        _ => call.list(found),
-    }
-}
-
-fn zipmap(call: &Call<'_>) -> Result<Value, Fault> {
-    let (keys, values) = (call.seq(0)?, call.seq(1)?);
-    if keys.len() != values.len() {
-        return Err(call.fault("keys and values must be equally many"));
-    }
-    let mut made = Entries::new();
-    let mut marked = false;
-    for (key, value) in keys.iter().zip(values) {
-        if key.is_unknown() {
-            return Ok(call.open());
-        }
-        marked |= key.is_sensitive();
-        let key = key.as_shared_str().ok_or_else(|| call.bad(0, "has an element that is null"))?;
-        made.insert(Arc::clone(key), value.clone());
-    }
-    call.grow(made.len())?;
-    let made = match ordered(call.arg(1)?) {
-        SeqKind::Tuple => Value::object(made, call.at.clone()),
-        _ => Value::map(made, call.at.clone()),
+    let each = |index: usize| {
+        let parts = [list.clone(), Value::number(index as u64, call.at.clone())];
+        Value::derived("sort", &parts, call.at.clone()).never_null(Type::String)
     };
-    Ok(made.mark(marked))
+    call.list(&Type::String, (0..call.seq(0)?.len()).map(each).collect())
 }

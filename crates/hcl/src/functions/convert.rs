@@ -10,15 +10,15 @@ use crate::Value;
 use crate::types::{Type, convert};
 
 pub(super) const TABLE: &[Function] = &[
-    plain("tobool", &[Nullable], |call| to(call, &Type::Bool)),
-    plain("tonumber", &[Nullable], |call| to(call, &Type::Number)),
-    plain("tostring", &[Nullable], |call| to(call, &Type::String)),
+    shallow("tobool", &[Nullable], |call| to(call, &Type::Bool)),
+    shallow("tonumber", &[Nullable], |call| to(call, &Type::Number)),
+    shallow("tostring", &[Nullable], |call| to(call, &Type::String)),
     shallow("tolist", &[Nullable], |call| to(call, &Type::List(Arc::new(Type::Any)))),
     shallow("tomap", &[Nullable], |call| to(call, &Type::Map(Arc::new(Type::Any)))),
     shallow("toset", &[Nullable], |call| to(call, &Type::Set(Arc::new(Type::Any)))),
     plain("sensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().mark(true))).depth(Depth::Raw),
     plain("nonsensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().unmarked())).depth(Depth::Raw),
-    plain("issensitive", &[Nullable], |call| call.bool(call.arg(0)?.is_sensitive())).depth(Depth::Raw),
+    plain("issensitive", &[Nullable], issensitive).depth(Depth::Raw),
     plain("ephemeralasnull", &[Nullable], |call| Ok(call.arg(0)?.clone())).depth(Depth::Raw),
     plain("bcrypt", &[Nullable], fresh).rest(Nullable).depth(Depth::Raw),
     plain("uuid", &[], fresh).depth(Depth::Raw),
@@ -29,6 +29,15 @@ pub(super) const TABLE: &[Function] = &[
     })
     .depth(Depth::Raw),
 ];
+
+/// What is unknown may turn out to be sensitive.
+fn issensitive(call: &Call<'_>) -> Result<Value, Fault> {
+    match call.arg(0)? {
+        value if value.is_sensitive() => call.bool(true),
+        value if value.is_unknown() => Ok(call.open()),
+        _ => call.bool(false),
+    }
+}
 
 fn to(call: &Call<'_>, wanted: &Type) -> Result<Value, Fault> {
     let value = call.arg(0)?;

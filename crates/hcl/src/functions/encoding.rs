@@ -1,6 +1,7 @@
 //! JSON, CSV, Base64, URLs, character sets.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
@@ -11,6 +12,7 @@ use portcullis_model::Fault;
 use super::Param::{Nullable, Text};
 use super::{Call, Function, json, plain};
 use crate::Value;
+use crate::types::Type;
 use crate::value::Entries;
 
 /// Bits after the last whole byte do not matter to Go.
@@ -176,7 +178,8 @@ fn csvdecode(call: &Call<'_>) -> Result<Value, Fault> {
         }
         rows.push(Value::object(entries, call.at.clone()));
     }
-    call.list(rows)
+    let columns = header.iter().map(|name| (name.as_str().into(), Type::String)).collect();
+    call.list(&Type::Object(Arc::new(columns)), rows)
 }
 
 /// RFC 4180 as Go's `encoding/csv` reads it: empty lines are skipped, `\r\n` is one line end.

@@ -53,7 +53,7 @@ fn formatlist(call: &Call<'_>) -> Result<Value, Fault> {
             made.push(Value::derived(call.name, &parts, call.at.clone()));
         }
     }
-    Ok(call.list(made)?.mark(marked))
+    Ok(call.list(&Type::String, made)?.mark(marked))
 }
 
 /// What is written between `%` and the letter.

@@ -5,6 +5,7 @@
 //! values of the right kind. Functions that read files, the clock or the environment are the host's; those
 //! whose result is another one each time (`timestamp`, `uuid`, `bcrypt`) yield an unknown.
 
+mod call;
 mod cidr;
 mod collection;
 mod convert;
@@ -12,6 +13,7 @@ mod digest;
 mod encoding;
 mod format;
 mod json;
+mod mapping;
 mod moment;
 mod numeric;
 mod regular;
@@ -24,12 +26,10 @@ mod yaml_emitter;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use bigdecimal::BigDecimal;
 use portcullis_model::{Code, Fault};
 
 use crate::types::{self, Type};
-use crate::value::Entries;
-use crate::{Budget, Kind, Origin, Value, number};
+use crate::{Budget, Kind, Origin, Value};
 
 /// What a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(crate) enum Param {
     List,
     /// A list, tuple or set of strings.
     Texts,
+    /// A list of bools.
+    Bools,
     /// A map or object.
     Map,
 }
@@ -62,6 +64,8 @@ pub(crate) enum Depth {
     /// Not even they: the function itself looks at unknowns and marks.
     Raw,
 }
+
+use call::Call;
 
 type Body = fn(&Call<'_>) -> Result<Value, Fault>;
 
@@ -95,13 +99,14 @@ impl Function {
 }
 
 static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let families: [&'static [Function]; 12] = [
+    let families: [&'static [Function]; 13] = [
         cidr::TABLE,
         collection::TABLE,
         convert::TABLE,
         digest::TABLE,
         encoding::TABLE,
         format::TABLE,
+        mapping::TABLE,
         moment::TABLE,
         numeric::TABLE,
         regular::TABLE,
@@ -133,11 +138,18 @@ impl Function {
         if self.depth == Depth::Deep {
             args.iter().try_for_each(|value| weigh(value, budget))?;
         }
+        // With an argument that may be anything, the kinds of the others are not looked at, as in cty.
+        let anything = |value: &Value| matches!(value.kind(), Kind::Unknown(unknown) if *unknown.of() == Type::Any);
+        let open_ended = args.iter().any(anything);
         let taken: Vec<Value> = args
             .iter()
             .enumerate()
             .map(|(index, value)| {
                 let param = self.params.get(index).copied().or(self.rest).unwrap_or(Param::Nullable);
+                let param = match param {
+                    Param::Seq | Param::Map if open_ended => Param::Any,
+                    param => param,
+                };
                 self.take(index, value.clone().unmarked(), param)
             })
             .collect::<Result<_, _>>()?;
@@ -183,11 +195,12 @@ impl Function {
                 _ => to(Type::List(Arc::new(Type::String)), "a list of strings"),
             },
             Param::List if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Any)), "a list of one type"),
-            Param::Seq | Param::List | Param::Texts if may_be(&value, is_seq) => Ok(value),
+            Param::Seq | Param::List | Param::Texts | Param::Bools if may_be(&value, is_seq) => Ok(value),
+            Param::Bools if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Bool)), "a list of bools"),
             Param::Map if may_be(&value, is_keyed) => Ok(value),
             Param::Seq if value.as_seq().is_some() => Ok(value),
             Param::Map if value.as_map().is_some() => Ok(value),
-            Param::Seq | Param::List | Param::Texts => Err(wrong("a list")),
+            Param::Seq | Param::List | Param::Texts | Param::Bools => Err(wrong("a list")),
             Param::Map => Err(wrong("a map")),
         }
     }
@@ -219,115 +232,6 @@ fn weigh(value: &Value, budget: &Budget) -> Result<(), Fault> {
             entries.values().try_for_each(|entry| weigh(entry, budget))
         }
         _ => Ok(()),
-    }
-}
-
-/// A call with its checked arguments.
-pub(crate) struct Call<'a> {
-    name: &'static str,
-    args: Vec<Value>,
-    at: &'a Origin,
-    budget: &'a Budget,
-}
-
-impl Call<'_> {
-    /// A fault of the call as a whole.
-    fn fault(&self, message: impl std::fmt::Display) -> Fault {
-        self.at.fault(Code::HCL_EVALUATION, format!("`{}`: {message}", self.name))
-    }
-
-    /// A fault that lies in one argument.
-    fn bad(&self, index: usize, message: impl std::fmt::Display) -> Fault {
-        let message = format!("argument {} of `{}` {message}", index + 1, self.name);
-        match self.args.get(index) {
-            Some(value) => value.fault(Code::HCL_EVALUATION, message),
-            None => self.at.fault(Code::HCL_EVALUATION, message),
-        }
-    }
-
-    fn arg(&self, index: usize) -> Result<&Value, Fault> {
-        self.args.get(index).ok_or_else(|| Fault::internal(format!("`{}` has no argument {index}", self.name)))
-    }
-
-    fn text(&self, index: usize) -> Result<&str, Fault> {
-        let value = self.arg(index)?;
-        value.as_str().ok_or_else(|| value.wrong(&self.what(index), "a string"))
-    }
-
-    fn number(&self, index: usize) -> Result<&BigDecimal, Fault> {
-        let value = self.arg(index)?;
-        value.as_number().ok_or_else(|| value.wrong(&self.what(index), "a number"))
-    }
-
-    /// A whole number.
-    fn whole(&self, index: usize) -> Result<i64, Fault> {
-        number::whole(self.number(index)?).ok_or_else(|| self.bad(index, "must be a whole number"))
-    }
-
-    fn seq(&self, index: usize) -> Result<&[Value], Fault> {
-        let value = self.arg(index)?;
-        value.as_seq().ok_or_else(|| value.wrong(&self.what(index), "a list"))
-    }
-
-    fn map(&self, index: usize) -> Result<&Entries, Fault> {
-        let value = self.arg(index)?;
-        value.as_map().ok_or_else(|| value.wrong(&self.what(index), "a map"))
-    }
-
-    fn what(&self, index: usize) -> String {
-        format!("argument {} of `{}`", index + 1, self.name)
-    }
-
-    fn from(&self, index: usize) -> &[Value] {
-        self.args.get(index..).unwrap_or(&[])
-    }
-
-    fn string(&self, text: impl AsRef<str>) -> Result<Value, Fault> {
-        self.budget.grow(text.as_ref().len())?;
-        Ok(Value::string(text.as_ref(), self.at.clone()))
-    }
-
-    fn bool(&self, value: bool) -> Result<Value, Fault> {
-        Ok(Value::bool(value, self.at.clone()))
-    }
-
-    fn decimal(&self, value: impl Into<BigDecimal>) -> Result<Value, Fault> {
-        Ok(Value::number(value, self.at.clone()))
-    }
-
-    fn float(&self, value: f64) -> Result<Value, Fault> {
-        let number = number::from_f64(value).ok_or_else(|| self.fault("the result is no finite number"))?;
-        self.decimal(number)
-    }
-
-    fn tuple(&self, elements: Vec<Value>) -> Result<Value, Fault> {
-        self.grow(elements.len())?;
-        Ok(Value::tuple(elements, self.at.clone()))
-    }
-
-    fn list(&self, elements: Vec<Value>) -> Result<Value, Fault> {
-        self.grow(elements.len())?;
-        Ok(Value::list(elements, self.at.clone()))
-    }
-
-    fn strings<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Value, Fault> {
-        let made: Result<Vec<Value>, Fault> = texts.into_iter().map(|text| self.string(text)).collect();
-        self.list(made?)
-    }
-
-    fn object(&self, entries: Entries) -> Result<Value, Fault> {
-        self.grow(entries.len())?;
-        Ok(Value::object(entries, self.at.clone()))
-    }
-
-    /// An unknown because something inside an argument is.
-    fn open(&self) -> Value {
-        result::refined(self.name, Value::derived(self.name, &self.args, self.at.clone()))
-    }
-
-    fn grow(&self, elements: usize) -> Result<(), Fault> {
-        self.budget.spend(elements as u64)?;
-        self.budget.grow(elements.saturating_mul(64))
     }
 }
 

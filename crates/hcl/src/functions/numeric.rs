@@ -91,7 +91,7 @@ fn range(call: &Call<'_>) -> Result<Value, Fault> {
         made.push(Value::number(next.clone(), call.at.clone()));
         next = number::add(&next, &step).ok_or_else(|| call.fault("the numbers are too large"))?;
     }
-    call.list(made)
+    call.list(&Type::Number, made)
 }
 
 fn sum(call: &Call<'_>) -> Result<Value, Fault> {

@@ -30,7 +30,7 @@ pub(super) const TABLE: &[Function] = &[
         let pattern = pattern(call, 0)?;
         let made: Result<Vec<Value>, Fault> =
             pattern.captures_iter(call.text(1)?).map(|found| result(call, &pattern, &found)).collect();
-        call.list(made?)
+        call.list(&result_type(&pattern), made?)
     }),
     plain("replace", &[Text, Text, Text], replace),
 ];
@@ -79,6 +79,19 @@ fn result(call: &Call<'_>, pattern: &Regex, found: &Captures<'_>) -> Result<Valu
         }
     }
     call.object(entries)
+}
+
+/// The type of what a pattern finds.
+fn result_type(pattern: &Regex) -> Type {
+    let groups = pattern.captures_len() - 1;
+    let mut names = pattern.capture_names().flatten().peekable();
+    if groups == 0 {
+        Type::String
+    } else if names.peek().is_none() {
+        Type::Tuple(vec![Type::String; groups].into())
+    } else {
+        Type::Object(Arc::new(names.map(|name| (Arc::from(name), Type::String)).collect()))
+    }
 }
 
 /// Between slashes a pattern, else plain text.

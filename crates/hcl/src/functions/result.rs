@@ -2,6 +2,8 @@
 //!
 //! Only types that do not depend on the arguments. A name that is missing here costs nothing but that.
 
+use std::sync::Arc;
+
 use crate::Value;
 use crate::types::Type;
 
@@ -55,6 +57,8 @@ const NUMBERS: &[&str] =
 const BOOLS: &[&str] =
     &["alltrue", "anytrue", "can", "cidrcontains", "contains", "endswith", "issensitive", "startswith", "strcontains"];
 
+const TEXT_LISTS: &[&str] = &["cidrsubnets", "compact", "formatlist", "sort", "split"];
+
 /// The unknown result of a function, with what is known of it.
 pub(super) fn refined(function: &str, unknown: Value) -> Value {
     match function {
@@ -62,6 +66,9 @@ pub(super) fn refined(function: &str, unknown: Value) -> Value {
         "tostring" => unknown.refined(Type::String, false),
         "tonumber" => unknown.refined(Type::Number, false),
         "tobool" => unknown.refined(Type::Bool, false),
+        name if TEXT_LISTS.contains(&name) => unknown.never_null(Type::List(Arc::new(Type::String))),
+        "range" => unknown.never_null(Type::List(Arc::new(Type::Number))),
+        "chunklist" => unknown.never_null(Type::List(Arc::new(Type::List(Arc::new(Type::Any))))),
         name if TEXTS.contains(&name) => unknown.never_null(Type::String),
         name if NUMBERS.contains(&name) => unknown.never_null(Type::Number),
         name if BOOLS.contains(&name) => unknown.never_null(Type::Bool),

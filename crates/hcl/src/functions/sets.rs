@@ -6,27 +6,42 @@ use std::sync::Arc;
 use portcullis_model::{Digest, Fault};
 
 use super::Param::Seq;
-use super::{Call, Function, plain, shallow};
+use super::{Call, Function, shallow};
 use crate::Value;
 use crate::types::{Type, convert, unify};
 use crate::value::{Kind, SeqKind};
 
 pub(super) const TABLE: &[Function] = &[
-    plain("setintersection", &[Seq], |call| combine(call, |a, b| a.retain(|key, _| b.contains_key(key)))).rest(Seq),
+    shallow("setintersection", &[Seq], |call| combine(call, |a, b| a.retain(|key, _| b.contains_key(key)))).rest(Seq),
     shallow("setproduct", &[], setproduct).rest(Seq),
-    plain("setsubtract", &[Seq, Seq], |call| combine(call, |a, b| a.retain(|key, _| !b.contains_key(key)))),
-    plain("setunion", &[Seq], |call| combine(call, |a, b| a.extend(b))).rest(Seq),
+    shallow("setsubtract", &[Seq, Seq], |call| combine(call, |a, b| a.retain(|key, _| !b.contains_key(key)))),
+    shallow("setunion", &[Seq], |call| combine(call, |a, b| a.extend(b))).rest(Seq),
 ];
 
 type Members = BTreeMap<Digest, Value>;
 
 /// The arguments one after the other, as sets of the type that all elements have in common.
 fn combine(call: &Call<'_>, step: fn(&mut Members, Members)) -> Result<Value, Fault> {
-    let types: Vec<Type> = call.args.iter().flat_map(|value| value.as_seq().unwrap_or(&[])).map(Type::of).collect();
-    let of = unify(&types).ok_or_else(|| call.fault("all elements must have the same type"))?;
+    let any = Type::Set(Arc::new(Type::Any));
+    let mut sets = Vec::new();
+    for (index, value) in call.args.iter().enumerate() {
+        call.weigh(value)?;
+        sets.push(convert(value, &any).map_err(|why| call.bad(index, format!("must be a set: {why}")))?);
+    }
+    let is_open = |set: &Value| set.inner_type() == Some(&Type::Any) && set.as_seq().is_some_and(<[Value]>::is_empty);
+    let types: Vec<Type> = sets.iter().filter(|set| !is_open(set)).filter_map(Value::inner_type).cloned().collect();
+    let of = match types.as_slice() {
+        [] => Type::Any,
+        types => unify(types)
+            .filter(|of| *of != Type::Any || types.iter().all(|of| *of == Type::Any))
+            .ok_or_else(|| call.fault("the elements of the sets have no type in common"))?,
+    };
+    if !sets.iter().all(Value::is_known_deep) {
+        return Ok(call.open().never_null(Type::Set(Arc::new(of))));
+    }
     let mut made: Option<Members> = None;
-    for value in &call.args {
-        let elements = value.as_seq().unwrap_or(&[]);
+    for set in &sets {
+        let elements = set.as_seq().unwrap_or(&[]);
         call.grow(elements.len())?;
         let members: Result<Members, String> =
             elements.iter().map(|element| convert(element, &of).map(|member| (member.digest(), member))).collect();
@@ -36,7 +51,8 @@ fn combine(call: &Call<'_>, step: fn(&mut Members, Members)) -> Result<Value, Fa
             Some(made) => step(made, members),
         }
     }
-    Ok(Value::set(made.unwrap_or_default().into_values().collect(), call.at.clone()))
+    let marked = call.args.iter().any(Value::is_sensitive_deep);
+    Ok(Value::set_of(&of, made.unwrap_or_default().into_values().collect(), call.at.clone()).mark(marked))
 }
 
 fn setproduct(call: &Call<'_>) -> Result<Value, Fault> {
@@ -44,17 +60,20 @@ fn setproduct(call: &Call<'_>) -> Result<Value, Fault> {
         return Err(call.fault("takes at least 2 arguments"));
     }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
+    let mut parts = Vec::new();
     for value in &call.args {
         let of = Type::List(Arc::new(Type::Any));
         let list = convert(value, &of).map_err(|why| call.fault(why))?;
         let elements = list.as_seq().unwrap_or(&[]);
+        parts.push(list.inner_type().cloned().unwrap_or(Type::Any));
         call.grow(rows.len().saturating_mul(elements.len()))?;
         rows = rows
             .iter()
             .flat_map(|row| elements.iter().map(|element| row.iter().cloned().chain([element.clone()]).collect()))
             .collect();
     }
-    let all_sets = call.args.iter().all(|value| matches!(value.kind(), Kind::Seq(SeqKind::Set, _)));
+    let a_set = call.args.iter().any(|value| matches!(value.kind(), Kind::Seq(SeqKind::Set, _)));
     let rows = rows.into_iter().map(|row| Value::tuple(row, call.at.clone())).collect();
-    if all_sets { Ok(Value::set(rows, call.at.clone())) } else { call.list(rows) }
+    let of = Type::Tuple(parts.into());
+    if a_set { Ok(Value::set_of(&of, rows, call.at.clone())) } else { call.list(&of, rows) }
 }

@@ -150,8 +150,7 @@ impl Reader<'_> {
         let mut first = true;
         while !self.take("}") {
             out.push_str(if std::mem::take(&mut first) { "" } else { ", " });
-            let key = self.string();
-            quote(&key, out);
+            self.value(out);
             assert!(self.take("="));
             out.push_str(" = ");
             self.value(out);
@@ -164,7 +163,8 @@ impl Reader<'_> {
         let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         assert!(!word.is_empty(), "{:?}", self.rest);
-        out.push_str(word);
+        // A zero below zero is a meant difference; see `differences.txt`.
+        out.push_str(if word == "-0" { "0" } else { word });
         self.rest = rest;
         if self.rest.starts_with('(') {
             self.take("(");
@@ -227,12 +227,14 @@ impl Reader<'_> {
         let mut rest = rest;
         loop {
             let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-            let trimmed = line.trim_end_matches([',', ')', ']', '}']);
-            if trimmed.trim_start() == marker {
-                let indent = trimmed.len() - marker.len();
+            let unindented = line.trim_start_matches(' ');
+            // After a key comes its value.
+            let after_marker = unindented.strip_prefix(marker);
+            if after_marker.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ')', ' '])) {
+                let indent = line.len() - unindented.len();
                 let text: Vec<&str> = lines.iter().map(|line: &&str| line.get(indent..).unwrap_or("")).collect();
                 quote(&text.join("\n"), out);
-                self.rest = &rest[trimmed.len()..];
+                self.rest = &rest[indent + marker.len()..];
                 return;
             }
             lines.push(line);

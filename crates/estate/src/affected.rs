@@ -1,15 +1,19 @@
 //! Which units differ between two commits, and why.
+//!
+//! That a unit differs is decided by digests ([`affected`]). Why is found out only when it is asked for
+//! ([`Affected::because`]): the unit is evaluated at both commits and the values are compared.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_model::{Fault, UnitPath};
 
-use crate::Estate;
-use crate::unit::Unit;
+use crate::change::changes;
+use crate::estate::in_parallel;
+use crate::moved::moves;
+use crate::{Estate, Unit};
 
-/// Most differences that one line names.
-const NAMED: usize = 3;
+/// Most reasons of one unit that are listed.
+const REASONS_MAX: usize = 50;
 
 /// A unit that differs between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub struct Affected {
     pub unit: UnitPath,
     /// In which way.
     pub kind: AffectedKind,
-    /// Which attribute, file or dependency makes it so. One line.
-    pub why: String,
+    /// For a moved unit where it was; for a downstream one the dependency that makes it so.
+    pub other: Option<UnitPath>,
 }
 
 /// In which way a unit is affected.
@@ -31,17 +35,40 @@ pub enum AffectedKind {
     Added,
     /// It is gone.
     Deleted,
+    /// It is new in its folder, and all else is as it was in another folder, which is gone.
+    Moved,
     /// It is the same, but a unit that it depends on is not, so outputs that it uses may differ.
     Downstream,
 }
 
+impl AffectedKind {
+    /// Its name, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AffectedKind::Changed => "changed",
+            AffectedKind::Added => "added",
+            AffectedKind::Deleted => "deleted",
+            AffectedKind::Moved => "moved",
+            AffectedKind::Downstream => "downstream",
+        }
+    }
+}
+
 /// The units that differ from `base` to `head`, in the order in which they would be applied; deleted ones
-/// last, dependents first, as they would be destroyed.
+/// last, dependents first, as they would be destroyed. The old folder of a moved unit is not among them.
 pub fn affected(base: &Estate, head: &Estate) -> Vec<Affected> {
     let mut found: BTreeMap<&UnitPath, Affected> = BTreeMap::new();
     for (path, unit) in head.units() {
-        if let Some((kind, why)) = difference(base.units().get(path), unit) {
-            found.insert(path, Affected { unit: path.clone(), kind, why });
+        if let Some(kind) = difference(base, path, unit.as_deref()) {
+            found.insert(path, Affected { unit: path.clone(), kind, other: None });
+        }
+    }
+    let deleted: Vec<&UnitPath> = base.order().iter().rev().filter(|path| !head.units().contains_key(*path)).collect();
+    let added = found.values().filter(|found| found.kind == AffectedKind::Added).map(|found| &found.unit);
+    let moved = moves(base, head, &deleted, &added.cloned().collect::<Vec<_>>());
+    for (to, from) in &moved {
+        if let Some(found) = found.get_mut(to) {
+            (found.kind, found.other) = (AffectedKind::Moved, Some(from.clone()));
         }
     }
     let mut result = Vec::new();
@@ -50,37 +77,74 @@ pub fn affected(base: &Estate, head: &Estate) -> Vec<Affected> {
             && let Some(Ok(unit)) = head.units().get(path)
             && let Some(through) = unit.dependencies.iter().find(|dependency| found.contains_key(&dependency.target))
         {
-            let why = format!("depends on {}", through.target);
-            found.insert(path, Affected { unit: path.clone(), kind: AffectedKind::Downstream, why });
+            let other = Some(through.target.clone());
+            found.insert(path, Affected { unit: path.clone(), kind: AffectedKind::Downstream, other });
         }
         result.extend(found.get(path).cloned());
     }
-    let deleted = base.order().iter().rev().filter(|path| !head.units().contains_key(*path));
-    result.extend(deleted.map(|path| Affected {
-        unit: path.clone(),
-        kind: AffectedKind::Deleted,
-        why: "its folder is no unit any more".to_owned(),
-    }));
+    let left: BTreeSet<&UnitPath> = moved.values().collect();
+    let gone = deleted.into_iter().filter(|path| !left.contains(path));
+    result.extend(gone.map(|path| Affected { unit: path.clone(), kind: AffectedKind::Deleted, other: None }));
     result
 }
 
-type Evaluated = Result<Arc<Unit>, Vec<Fault>>;
-
-fn difference(base: Option<&Evaluated>, head: &Evaluated) -> Option<(AffectedKind, String)> {
-    match (base, head) {
-        (None, Ok(_)) => Some((AffectedKind::Added, "is new".to_owned())),
-        (None, Err(faults)) => Some((AffectedKind::Added, broken(faults))),
-        (Some(Err(before)), Err(after)) if before == after => None,
-        (Some(_), Err(faults)) => Some((AffectedKind::Changed, broken(faults))),
-        (Some(Err(_)), Ok(_)) => Some((AffectedKind::Changed, "could not be evaluated before".to_owned())),
+fn difference(base: &Estate, path: &UnitPath, head: Result<&Unit, &Vec<Fault>>) -> Option<AffectedKind> {
+    match (base.units().get(path), head) {
+        (None, _) => Some(AffectedKind::Added),
         (Some(Ok(before)), Ok(after)) if before.input_digest == after.input_digest => None,
-        (Some(Ok(before)), Ok(after)) => {
-            let names = after.parts.differences(&before.parts, NAMED + 1);
-            let more = if names.len() > NAMED { ", …" } else { "" };
-            let named: Vec<&str> = names.into_iter().take(NAMED).collect();
-            Some((AffectedKind::Changed, format!("{}{more} differs", named.join(", "))))
+        (Some(Err(before)), Err(after)) if before == after => None,
+        (Some(_), _) => Some(AffectedKind::Changed),
+    }
+}
+
+impl Affected {
+    /// Why, one reason a line, the shortest first. Never empty.
+    pub fn because(&self, base: &Estate, head: &Estate) -> Vec<String> {
+        let named = |what: &str| self.other.as_ref().map_or_else(String::new, |other| format!("{what} {other}"));
+        match self.kind {
+            AffectedKind::Deleted => vec!["its folder is no unit any more".to_owned()],
+            AffectedKind::Downstream => vec![named("only what it depends on changed:")],
+            AffectedKind::Moved => vec![named("the same as it was in")],
+            AffectedKind::Added => match head.units().get(&self.unit) {
+                Some(Err(faults)) => vec![broken(faults)],
+                _ => vec!["it is new".to_owned()],
+            },
+            AffectedKind::Changed => self.changed(base, head),
         }
     }
+
+    fn changed(&self, base: &Estate, head: &Estate) -> Vec<String> {
+        let (before, after) = match (base.units().get(&self.unit), head.units().get(&self.unit)) {
+            (_, Some(Err(faults))) => return vec![broken(faults)],
+            (Some(Ok(before)), Some(Ok(after))) => (before, after),
+            _ => return vec!["it could not be evaluated before".to_owned()],
+        };
+        let mut reasons = Vec::new();
+        if let (Ok(before), Ok(after)) = (base.effective(&self.unit), head.effective(&self.unit)) {
+            reasons.extend(changes(&before, &after).iter().map(ToString::to_string));
+        }
+        // What the values do not show, such as an order of hooks, is named at least.
+        let explained = !reasons.is_empty();
+        let shows =
+            |name: &str| explained && !name.starts_with("file ") && !name.starts_with("lock file ") && name != "tool";
+        let parts = after.parts.differences(&before.parts).into_iter().filter(|(name, _)| !shows(name));
+        reasons.extend(parts.map(|(name, how)| format!("{name} {how}")));
+        reasons.sort_by_key(|reason| reason.chars().count());
+        let more = reasons.len().saturating_sub(REASONS_MAX);
+        if more > 0 {
+            reasons.truncate(REASONS_MAX);
+            reasons.push(format!("and {more} more"));
+        }
+        reasons
+    }
+}
+
+/// Why each is affected, on all cores.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn because(base: &Estate, head: &Estate, affected: &[Affected]) -> Result<Vec<Vec<String>>, Fault> {
+    in_parallel(affected, |affected| affected.because(base, head))
 }
 
 fn broken(faults: &[Fault]) -> String {

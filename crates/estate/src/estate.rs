@@ -284,6 +284,27 @@ fn evaluate_all(
     Ok((named, fresh))
 }
 
+/// Does something for each of many, on all cores; the results are in the order of the items.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Result<Vec<T>, Fault> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, work(item)));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<(usize, T)> =
+        on_deep_stacks(threads.min(items.len()).max(1), take)?.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
 /// Does something on several threads where deep nesting cannot exhaust the stack.
 fn on_deep_stacks<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Result<Vec<T>, Fault> {
     std::thread::scope(|scope| {

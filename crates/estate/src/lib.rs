@@ -11,6 +11,7 @@
 
 mod affected;
 mod cache;
+mod change;
 mod config;
 mod decode;
 mod discover;
@@ -21,6 +22,7 @@ mod generations;
 mod graph;
 mod json;
 mod module;
+mod moved;
 mod path;
 mod reader;
 mod resolved;
@@ -30,8 +32,9 @@ mod trace;
 mod unit;
 mod version;
 
-pub use affected::{Affected, AffectedKind, affected};
+pub use affected::{Affected, AffectedKind, affected, because};
 pub use cache::{Cache, CacheLimits};
+pub use change::Change;
 pub use effective::{Effective, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
 pub use resolved::{
@@ -43,5 +46,5 @@ pub use source::{
     Checkout, ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Range,
     Source,
 };
-pub use unit::{Dependency, Exclude, Module, Parts, Unit};
+pub use unit::{Dependency, Difference, Exclude, Module, Parts, Unit};
 pub use version::satisfies;

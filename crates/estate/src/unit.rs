@@ -84,13 +84,50 @@ impl Parts {
         self.0.keys().map(String::as_str)
     }
 
-    /// The first parts (at most `limit`) that differ or are in one of the two only.
-    pub fn differences<'a>(&'a self, other: &'a Parts, limit: usize) -> Vec<&'a str> {
-        let gone_or_changed = self.0.iter().filter(|(name, digest)| other.0.get(*name) != Some(digest));
-        let added = other.0.iter().filter(|(name, _)| !self.0.contains_key(*name));
-        let mut names: Vec<&str> = gone_or_changed.chain(added).map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        names.truncate(limit);
-        names
+    /// The files that count by their content, by path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Digest)> {
+        let named =
+            |name: &'_ str| name.strip_prefix("file ").or_else(|| name.strip_prefix("lock file ")).map(str::len);
+        self.0.iter().filter_map(move |(name, digest)| {
+            let length = named(name)?;
+            Some((name.get(name.len() - length..)?, digest))
+        })
+    }
+
+    /// The parts that differ from those of `before`, and how, sorted by name.
+    pub fn differences<'a>(&'a self, before: &'a Parts) -> Vec<(&'a str, Difference)> {
+        let mut found: Vec<(&str, Difference)> = Vec::new();
+        for (name, digest) in &self.0 {
+            match before.0.get(name) {
+                None => found.push((name, Difference::New)),
+                Some(other) if other != digest => found.push((name, Difference::Changed)),
+                Some(_) => {}
+            }
+        }
+        let gone = before.0.keys().filter(|name| !self.0.contains_key(*name));
+        found.extend(gone.map(|name| (name.as_str(), Difference::Gone)));
+        found.sort_unstable();
+        found
+    }
+}
+
+/// How a part differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// It is in both, and not the same.
+    Changed,
+    /// It was not there before.
+    New,
+    /// It is not there any more.
+    Gone,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Difference::Changed => "differs",
+            Difference::New => "is new",
+            Difference::Gone => "is gone",
+        })
     }
 }

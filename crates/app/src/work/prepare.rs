@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_engine::{NewTask, NewTaskKind, Prepared};
-use portcullis_estate::{AffectedKind, Estate, affected};
+use portcullis_estate::{AffectedKind, Estate, affected, because};
 use portcullis_model::record::RunRecord;
 use portcullis_model::{ActionKind, Code, Digest, Fault, Selection, TaskId, UnitPath};
 use uuid::Uuid;
@@ -75,14 +75,31 @@ async fn changed(
         Some(base) if base == run.commit => Ok(not_applied(head, applied)),
         Some(base) => {
             let base = worker.estate(definition, &base).await?;
-            let found = affected(&base, head).into_iter().filter(|found| found.kind != AffectedKind::Deleted);
-            Ok(found.map(|found| (found.unit, found.why)).collect())
+            let head = Arc::clone(head);
+            let compare = move || {
+                let mut found = affected(&base, &head);
+                found.retain(|found| found.kind != AffectedKind::Deleted);
+                let reasons = because(&base, &head, &found)?;
+                Ok(found.into_iter().zip(reasons).map(|(found, reasons)| (found.unit, one_line(&reasons))).collect())
+            };
+            tokio::task::spawn_blocking(compare)
+                .await
+                .map_err(|error| Fault::internal(format!("comparing two estates: {error}")))?
         }
         None => Ok(head
             .units()
             .keys()
             .map(|unit| (unit.clone(), "the branch has no history in common with the protected one".to_owned()))
             .collect()),
+    }
+}
+
+/// The first reason, and how many more there are.
+fn one_line(reasons: &[String]) -> String {
+    match reasons {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
     }
 }
 

@@ -14,7 +14,7 @@ fn a_list_is_sorted_and_says_what_is_read_and_what_is_not_known() {
         list[0],
         json!({
             "path": "live/app", "kind": "unit", "dependencies": ["live/db"],
-            "reads": ["live/app/terragrunt.hcl", "root.hcl"],
+            "reads": ["live/app/terragrunt.hcl", "modules/m/main.tf", "root.hcl"],
             "exclude": null, "exact": true, "inexact_because": [],
         })
     );

@@ -1,6 +1,6 @@
 //! Input digests, and what they say about two commits.
 
-use portcullis_estate::{AffectedKind, Settings, ToolFacts, affected};
+use portcullis_estate::{Affected, AffectedKind, Estate, Settings, ToolFacts, affected, because};
 
 use crate::{Folder, unit};
 
@@ -24,11 +24,18 @@ fn live() -> Folder {
 
 /// What an edit affects: unit, kind and why.
 fn after(edit: impl Fn(&Folder)) -> Vec<String> {
-    let folder = live();
-    let base = folder.load();
-    edit(&folder);
-    let found = affected(&base, &folder.load());
-    found.iter().map(|affected| format!("{} {:?}: {}", affected.unit, affected.kind, affected.why)).collect()
+    let (before, after) = (live(), live());
+    edit(&after);
+    explained(&before.load(), &after.load())
+}
+
+fn explained(base: &Estate, head: &Estate) -> Vec<String> {
+    let found = affected(base, head);
+    let reasons = because(base, head, &found).unwrap();
+    let shown = |(affected, reasons): (&Affected, &Vec<String>)| {
+        format!("{} {}: {}", affected.unit, affected.kind.name(), reasons.join("; "))
+    };
+    found.iter().zip(&reasons).map(shown).collect()
 }
 
 fn replace(folder: &Folder, file: &str, from: &str, to: &str) {
@@ -49,31 +56,79 @@ fn comments_and_unused_files_affect_nothing() {
 }
 
 #[test]
-fn what_differs_is_named() {
+fn what_differs_is_named_with_its_place() {
     assert_eq!(
         after(|folder| replace(folder, "root.hcl", "us-east-1", "eu-west-1")),
-        ["dev/vpc Changed: input `region` differs", "dev/app Downstream: depends on dev/vpc"]
+        [
+            "dev/vpc changed: inputs.region: \"us-east-1\" → \"eu-west-1\" (from root.hcl:3 through include \"root\")",
+            "dev/app downstream: only what it depends on changed: dev/vpc"
+        ]
     );
     assert_eq!(
         after(|folder| folder.write("modules/naming/main.tf", "# x\n")),
-        ["dev/app Changed: file modules/naming/main.tf differs"]
+        ["dev/app changed: file modules/naming/main.tf differs"]
     );
     assert_eq!(
         after(|folder| replace(folder, "dev/app/terragrunt.hcl", "\"m\"", "\"n\"")),
-        ["dev/app Changed: dependency `vpc` differs"]
+        ["dev/app changed: dependency.vpc.mock_outputs.id: \"m\" → \"n\" (from dev/app/terragrunt.hcl:6)"]
     );
     assert_eq!(
         after(|folder| replace(folder, "dev/app/terragrunt.hcl", "app-$", "api-$")),
-        ["dev/app Changed: input `name` differs"]
-    );
-    assert_eq!(
-        after(|folder| replace(folder, "dev/app/terragrunt.hcl", "outputs.id", "outputs.arn")),
-        ["dev/app Changed: input `name` differs"]
+        ["dev/app changed: inputs.name: \"app-${dependency.vpc.outputs.id}\" → \"api-${dependency.vpc.outputs.id}\" \
+          (from dev/app/terragrunt.hcl:9)"]
     );
     assert_eq!(
         after(|folder| folder.write("dev/vpc/.terraform.lock.hcl", "# x\n")),
-        ["dev/vpc Changed: lock file dev/vpc/.terraform.lock.hcl differs", "dev/app Downstream: depends on dev/vpc"]
+        [
+            "dev/vpc changed: lock file dev/vpc/.terraform.lock.hcl is new",
+            "dev/app downstream: only what it depends on changed: dev/vpc"
+        ]
     );
+    assert_eq!(
+        after(|folder| replace(folder, "dev/vpc/terragrunt.hcl", "  cidr = \"10.0.0.0/16\"\n", ""))[0],
+        "dev/vpc changed: inputs.cidr: \"10.0.0.0/16\" → (not set) (was in dev/vpc/terragrunt.hcl:8)"
+    );
+}
+
+#[test]
+fn the_shortest_reason_comes_first_and_values_are_told_apart_deeply() {
+    let edit = |folder: &Folder| {
+        replace(
+            folder,
+            "dev/vpc/terragrunt.hcl",
+            "  cidr = \"10.0.0.0/16\"\n",
+            "  cidr = \"10.0.0.0/16\"\n  tags = { \"a b\" = [1, { x = true }], c = 2 }\n  note = <<-EOT\n    one\n    two\n  EOT\n",
+        );
+    };
+    let (before, after) = (live(), live());
+    edit(&before);
+    edit(&after);
+    replace(&after, "dev/vpc/terragrunt.hcl", "x = true", "x = false");
+    replace(&after, "dev/vpc/terragrunt.hcl", "c = 2", "c = 3");
+    replace(&after, "dev/vpc/terragrunt.hcl", "two", "zwei");
+    assert_eq!(
+        explained(&before.load(), &after.load())[0],
+        "dev/vpc changed: inputs.tags.c: 2 → 3 (from dev/vpc/terragrunt.hcl:9); \
+         inputs.note: line 2: \"two\" → \"zwei\" (from dev/vpc/terragrunt.hcl:10); \
+         inputs.tags[\"a b\"][1].x: true → false (from dev/vpc/terragrunt.hcl:9)"
+    );
+}
+
+#[test]
+fn a_sensitive_value_is_never_shown() {
+    let edit = |folder: &Folder, secret: &str| {
+        let inputs = format!("  cidr = sensitive(\"{secret}\")\n  url = \"http://u:${{sensitive(\"{secret}\")}}@h\"\n");
+        replace(folder, "dev/vpc/terragrunt.hcl", "  cidr = \"10.0.0.0/16\"\n", &inputs);
+    };
+    let (before, after) = (live(), live());
+    edit(&before, "hunter2");
+    edit(&after, "hunter3");
+    let found = explained(&before.load(), &after.load()).join("\n");
+    assert!(found.contains("inputs.cidr: a sensitive value differs (from dev/vpc/terragrunt.hcl:8)"), "{found}");
+    assert!(found.contains("inputs.url: a sensitive value differs"), "{found}");
+    assert!(!found.contains("hunter"), "{found}");
+    let effective = after.load().effective(&crate::path("dev/vpc")).unwrap();
+    assert!(!effective.to_json().to_string().contains("hunter"));
 }
 
 #[test]
@@ -83,10 +138,37 @@ fn added_deleted_and_broken_units_are_told_apart() {
         folder.write("dev/new/main.tf", "");
         folder.write("dev/new/terragrunt.hcl", "");
     });
-    assert_eq!(found, ["dev/new Added: is new", "dev/app Deleted: its folder is no unit any more"]);
+    assert_eq!(found, ["dev/new added: it is new", "dev/app deleted: its folder is no unit any more"]);
     let found = after(|folder| folder.write("dev/vpc/terragrunt.hcl", "nonsense = 1\n"));
-    assert!(found[0].starts_with("dev/vpc Changed: cannot be evaluated"), "{found:?}");
-    assert_eq!(found[1], "dev/app Downstream: depends on dev/vpc");
+    assert!(found[0].starts_with("dev/vpc changed: cannot be evaluated"), "{found:?}");
+    assert_eq!(found[1], "dev/app downstream: only what it depends on changed: dev/vpc");
+}
+
+#[test]
+fn a_moved_unit_is_found_again_although_its_values_follow_its_folder() {
+    let state =
+        "remote_state {\n  backend = \"s3\"\n  config = {\n    key = \"${path_relative_to_include()}/state\"\n  }\n}\n";
+    let root = |folder: &Folder| {
+        let text = std::fs::read_to_string(folder.path().join("root.hcl")).unwrap();
+        folder.write("root.hcl", &format!("{text}{state}"));
+    };
+    let (before, after) = (live(), live());
+    root(&before);
+    root(&after);
+    std::fs::rename(after.path().join("dev"), after.path().join("stage")).unwrap();
+    assert_eq!(
+        explained(&before.load(), &after.load()),
+        ["stage/vpc moved: the same as it was in dev/vpc", "stage/app moved: the same as it was in dev/app"]
+    );
+    replace(&after, "stage/vpc/terragrunt.hcl", "10.0", "10.1");
+    assert_eq!(
+        explained(&before.load(), &after.load()),
+        [
+            "stage/vpc added: it is new",
+            "stage/app moved: the same as it was in dev/app",
+            "dev/vpc deleted: its folder is no unit any more"
+        ]
+    );
 }
 
 #[test]
@@ -95,8 +177,7 @@ fn another_tool_is_another_input() {
     let base = folder.load();
     let tool = ToolFacts { name: "tofu".into(), version: "1.11.4".into() };
     let head = folder.load_with(&Settings { tool, ..Settings::default() });
-    let found = affected(&base, &head);
-    assert_eq!(found.len(), 2);
-    assert!(found.iter().all(|affected| affected.kind == AffectedKind::Changed && affected.why == "tool differs"));
+    assert_eq!(affected(&base, &head).iter().map(|found| found.kind).collect::<Vec<_>>(), [AffectedKind::Changed; 2]);
+    assert_eq!(explained(&base, &head), ["dev/vpc changed: tool differs", "dev/app changed: tool differs"]);
     assert_ne!(unit(&base, "dev/vpc").input_digest, unit(&base, "dev/app").input_digest);
 }

@@ -3,6 +3,7 @@
 //! One module per subcommand; [`tree`] finds the files and evaluates them, [`views`] is what `--json` prints.
 //! Nothing of the repository is executed, and nothing is written.
 
+mod affected;
 mod graph;
 mod list;
 mod show;
@@ -27,6 +28,8 @@ pub enum Command {
     Show(show::Args),
     /// Which unit depends on which
     Graph(graph::Args),
+    /// Which units a change affects, and why
+    Affected(affected::Args),
 }
 
 /// Does it.
@@ -38,6 +41,7 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Affected(args) => affected::run(&args),
     }
 }
 

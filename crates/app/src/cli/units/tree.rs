@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_estate::{AccountFacts, Checkout, Entry, Estate, Settings, Source};
+use portcullis_estate::{AccountFacts, Cache, Checkout, Entry, Estate, Settings, Source};
 use portcullis_fleet::{Account, Fleet};
 use portcullis_model::{AccountName, CommitId, Fault};
 
@@ -49,27 +49,37 @@ impl Tree {
         }
     }
 
-    /// The estate of a commit, or of the working files.
-    ///
-    /// # Errors
-    /// Those of the files, and of the fleet definition when an account was named.
-    pub fn estate(&self, checkout: &Checkout, commit: Option<&CommitId>) -> Result<Estate, Fault> {
+    fn load(&self, checkout: &Checkout, commit: Option<&CommitId>, cache: &Arc<Cache>) -> Result<Estate, Fault> {
         let source: Arc<dyn Source> = match commit {
             Some(commit) => Arc::new(checkout.files_at(commit)?),
             None => Arc::new(checkout.files()?),
         };
         let settings = self.settings(&*source)?;
-        Estate::load(source, &settings)
+        Estate::load_with(source, &settings, cache)
     }
 
     /// The estate of a revision as it is written on the command line; `None` for the working files.
     ///
     /// # Errors
-    /// As [`Tree::estate`], and `PC-0111` for a revision that names no commit.
+    /// Those of the files, `PC-0111` for a revision that names no commit, and those of the fleet definition when
+    /// an account was named.
     pub fn estate_at(&self, revision: Option<&str>) -> Result<Estate, Fault> {
         let checkout = self.checkout()?;
         let commit = revision.map(|revision| checkout.commit(revision)).transpose()?;
-        self.estate(&checkout, commit.as_ref())
+        self.load(&checkout, commit.as_ref(), &Arc::default())
+    }
+
+    /// The estates of both ends of a range. What the two have in common is evaluated once.
+    ///
+    /// # Errors
+    /// As [`Tree::estate_at`].
+    pub fn two_estates(&self, range: &str) -> Result<(Estate, Estate), Fault> {
+        let checkout = self.checkout()?;
+        let range = checkout.range(range)?;
+        let cache = Arc::default();
+        let base = self.load(&checkout, Some(&range.base), &cache)?;
+        let head = self.load(&checkout, range.head.as_ref(), &cache)?;
+        Ok((base, head))
     }
 
     fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {

@@ -1,8 +1,8 @@
 //! What `portcullis units … --json` prints. A contract: each has a schema in docs/schemas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_estate::{Estate, Exclude, Unit};
+use portcullis_estate::{Affected, Estate, Exclude, Unit};
 use portcullis_model::UnitPath;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct UnitView {
     pub kind: &'static str,
     /// The units that it depends on, sorted.
     pub dependencies: Vec<String>,
-    /// The files that its configuration read, sorted.
+    /// The files that decide its plan: what its configuration read, its module's files, and its own, sorted.
     pub reads: Vec<String>,
     /// Its `exclude` block, when its condition holds.
     pub exclude: Option<ExcludeView>,
@@ -46,12 +46,19 @@ impl UnitView {
             path: unit.path.to_string(),
             kind: "unit",
             dependencies: unit.dependencies.iter().map(|dependency| dependency.target.to_string()).collect(),
-            reads: unit.reads.clone(),
+            reads: reads(unit),
             exclude: unit.exclude.as_ref().map(ExcludeView::of),
             exact: unit.is_exact(),
             inexact_because: unit.inexact.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// What its configuration read, and the files that count by their content.
+fn reads(unit: &Unit) -> Vec<String> {
+    let files = unit.parts.files().map(|(path, _)| path);
+    let all: BTreeSet<&str> = unit.reads.iter().map(String::as_str).chain(files).collect();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 impl ExcludeView {
@@ -62,6 +69,24 @@ impl ExcludeView {
             exclude_dependencies: exclude.dependencies,
             no_run: exclude.no_run,
         }
+    }
+}
+
+/// A unit that a change affects.
+#[derive(Debug, Serialize)]
+pub struct AffectedView {
+    /// Its folder.
+    pub path: String,
+    /// In which way: `changed`, `added`, `deleted`, `moved`, or `downstream` when only a dependency is.
+    pub why: &'static str,
+    /// The reasons, the shortest first.
+    pub because: Vec<String>,
+}
+
+impl AffectedView {
+    /// Of a unit and its reasons.
+    pub fn of(affected: &Affected, because: Vec<String>) -> Self {
+        AffectedView { path: affected.unit.to_string(), why: affected.kind.name(), because }
     }
 }
 

@@ -7,7 +7,7 @@ pub mod svg;
 use owo_colors::OwoColorize;
 
 use super::terminal::plain;
-use crate::cli::units::views::UnitView;
+use crate::cli::units::views::{AffectedView, UnitView};
 
 /// Most units that one line names.
 const NAMED: usize = 5;
@@ -55,4 +55,26 @@ pub fn breaks(units: &[String]) -> String {
     let named: Vec<String> = units.iter().take(NAMED).map(|unit| plain(unit)).collect();
     let more = if units.len() > NAMED { ", …" } else { "" };
     format!("  {} {}: {}{more}\n", "breaks:".red(), count(units.len(), "unit"), named.join(", "))
+}
+
+/// The units that a change affects, each with its reasons, and a line with the sum of an estate of `all` units.
+pub fn affected(units: &[AffectedView], all: usize) -> String {
+    if units.is_empty() {
+        return format!("no unit is affected ({})\n", count(all, "unit"));
+    }
+    let mut text = String::new();
+    for unit in units {
+        let (sign, why) = match unit.why {
+            "added" => ("+".green().to_string(), unit.why),
+            "deleted" => ("-".red().to_string(), unit.why),
+            "downstream" => ("·".dimmed().to_string(), unit.why),
+            _ => ("~".yellow().to_string(), unit.why),
+        };
+        text.push_str(&format!("{sign} {} {}\n", plain(&unit.path).bold(), format!("({why})").dimmed()));
+        for reason in &unit.because {
+            text.push_str(&format!("    {}\n", plain(reason)));
+        }
+    }
+    text.push_str(&format!("{} of {all} affected\n", count(units.len(), "unit")));
+    text
 }

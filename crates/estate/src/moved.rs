@@ -1,0 +1,118 @@
+//! Units that moved: gone in one folder, new in another, and the same but for that.
+//!
+//! Compared is a *neutral* digest, in which the unit's own path is taken out wherever it occurs: in values, in
+//! names of its files, in the way to its dependencies. So a unit is found again although its state's key follows its
+//! folder. That only names what happened: the new folder still has to be applied, and the state does not move by
+//! itself.
+
+use std::collections::BTreeMap;
+
+use portcullis_hcl::{Kind, Value};
+use portcullis_model::{Digest, DigestBuilder, UnitPath};
+
+use crate::change::counts;
+use crate::effective::attribute_path;
+use crate::{Estate, Unit, path};
+
+/// What stands for the unit's own path.
+const SELF: &str = "\u{0}";
+
+/// Attributes that say where something is, relative to the unit: what they lead to is compared instead.
+fn leads_somewhere(parent: &str, key: &str) -> bool {
+    (parent == "terraform" && key == "source")
+        || (parent.starts_with("dependency") && key == "config_path")
+        || (parent == "dependencies" && key == "paths")
+}
+
+/// For each unit that moved, where it was.
+pub(crate) fn moves(
+    base: &Estate,
+    head: &Estate,
+    deleted: &[&UnitPath],
+    added: &[UnitPath],
+) -> BTreeMap<UnitPath, UnitPath> {
+    let mut found = BTreeMap::new();
+    if deleted.is_empty() || added.is_empty() {
+        return found;
+    }
+    let mut gone: BTreeMap<Digest, Vec<&UnitPath>> = BTreeMap::new();
+    for from in deleted {
+        for digest in neutral(base, from).into_iter().flatten() {
+            gone.entry(digest).or_default().push(from);
+        }
+    }
+    for to in added {
+        let candidates = neutral(head, to).into_iter().flatten().filter_map(|digest| gone.get(&digest));
+        let taken = |from: &UnitPath| found.values().any(|other| other == from);
+        let from = candidates.flatten().find(|from| !taken(from)).map(|from| (*from).clone());
+        found.extend(from.map(|from| (to.clone(), from)));
+    }
+    found
+}
+
+/// The neutral digests of a unit: with its dependencies named from the root, and from the unit.
+fn neutral(estate: &Estate, unit: &UnitPath) -> Option<[Digest; 2]> {
+    let known = estate.units().get(unit)?.as_ref().ok()?;
+    let effective = estate.effective(unit).ok()?;
+    let mut shared = DigestBuilder::new("portcullis neutral v1");
+    let suffixes = suffixes(unit.as_str());
+    add(&effective.tree, "", &suffixes, &mut shared);
+    add_files(known, &mut shared);
+    let shared = shared.finish();
+    let with = |target: &dyn Fn(&str) -> String| {
+        let mut digest = DigestBuilder::new("portcullis neutral dependencies v1");
+        digest.bytes(shared.as_bytes());
+        for dependency in &known.dependencies {
+            digest.text(&target(dependency.target.as_str()));
+        }
+        digest.finish()
+    };
+    Some([with(&|target| target.to_owned()), with(&|target| path::relative(unit.as_str(), target))])
+}
+
+/// The unit's path and the ends of it that are long enough to mean nothing else, the longest first.
+fn suffixes(unit: &str) -> Vec<&str> {
+    let mut found = vec![unit];
+    let mut rest = unit;
+    while let Some((_, shorter)) = rest.split_once('/') {
+        rest = shorter;
+        if rest.contains('/') {
+            found.push(rest);
+        }
+    }
+    found
+}
+
+fn add(value: &Value, name: &str, suffixes: &[&str], digest: &mut DigestBuilder) {
+    match value.kind() {
+        Kind::String(text) => {
+            let text = suffixes.iter().fold(text.to_owned(), |text, suffix| text.replace(suffix, SELF));
+            digest.text("text").text(&text);
+        }
+        Kind::Seq(_, elements) => {
+            digest.text("seq").number(elements.len() as u64);
+            elements.iter().for_each(|element| add(element, name, suffixes, digest));
+        }
+        Kind::Map(_, entries) => {
+            digest.text("map");
+            for (key, value) in entries.iter().filter(|(key, _)| counts(name, key) && !leads_somewhere(name, key)) {
+                digest.text(key);
+                add(value, &attribute_path(name, key), suffixes, digest);
+            }
+        }
+        _ => value.digest_into(digest),
+    }
+}
+
+/// The files that count, those of the unit's own folder by their names in it.
+fn add_files(unit: &Unit, digest: &mut DigestBuilder) {
+    let own = format!("{}/", unit.path);
+    for (name, part) in unit.parts.files() {
+        let inside = if name == unit.path.as_str() { Some("") } else { name.strip_prefix(&own) };
+        match inside {
+            Some(inside) => digest.text(SELF).text(inside),
+            None => digest.text("file").text(name),
+        };
+        digest.bytes(part.as_bytes());
+    }
+}

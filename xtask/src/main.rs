@@ -7,6 +7,7 @@ mod bench;
 mod children;
 mod conformance;
 mod demo;
+mod docs;
 mod process;
 mod summary;
 mod test;
@@ -35,6 +36,8 @@ enum Task {
     Test(test::Options),
     /// Brings up a fleet of six accounts on this machine, reviews and merges a change, and tries to steal from it.
     Demo(demo::Options),
+    /// Writes the documents that are made from the program: docs/cli.md and docs/openapi.json.
+    Docs,
     /// Measures this version beside what a user would take instead, and writes docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Tools(options) => tools::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
+        Task::Docs => docs::run(&workspace),
         Task::Bench(bench) => bench::run(&workspace, &bench),
         Task::Conformance(options) => conformance::run(&workspace, &options),
     };

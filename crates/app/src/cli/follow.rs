@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use owo_colors::OwoColorize;
 use portcullis_model::api::RunView;
 use portcullis_model::run::TaskState;
 use portcullis_model::{Fault, RunId, TaskId};
@@ -15,6 +14,7 @@ use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
 use crate::render::live::{Lines, Live};
+use crate::render::run::Logs;
 use crate::render::terminal::LogFilter;
 
 /// Most lines of a failed task's log that are shown at the end.
@@ -37,6 +37,16 @@ impl Patience {
     }
 }
 
+/// How following a run ended.
+pub struct Ended {
+    /// The run, as it is now.
+    pub run: RunView,
+    /// The ends of the logs of tasks that failed.
+    pub logs: Logs,
+    /// The run's exit code.
+    pub exit: Exit,
+}
+
 /// A run that a command follows.
 pub struct Following<'a> {
     /// Its runner.
@@ -50,11 +60,11 @@ pub struct Following<'a> {
 }
 
 impl Following<'_> {
-    /// Until the run has ended or is held; then shows it. The exit code is the run's.
+    /// Until the run has ended or is held.
     ///
     /// # Errors
     /// The runner's refusal, or `PC-0002` when it does not come back.
-    pub async fn until_end(self, run: RunId, environment: &Environment) -> Result<(RunView, Exit), Fault> {
+    pub async fn until_end(self, run: RunId, environment: &Environment) -> Result<Ended, Fault> {
         let mut watch: Box<dyn Watch> = if self.target.json {
             Box::new(Silent)
         } else if output::is_live(environment.get("TERM")) {
@@ -71,12 +81,9 @@ impl Following<'_> {
             }
         };
         drop(watch);
-        let view = ended?;
-        if !self.target.json {
-            self.show_logs(&view).await;
-        }
-        let exit = Exit::of_run(view.state);
-        Ok((view, exit))
+        let run = ended?;
+        let logs = if self.target.json { Logs::new() } else { self.logs(&run).await };
+        Ok(Ended { exit: Exit::of_run(run.state), run, logs })
     }
 
     /// The run is not this command's: it goes on.
@@ -90,21 +97,16 @@ impl Following<'_> {
     }
 
     /// The ends of the logs of failed tasks. What cannot be read is said; the run's own end is not changed by it.
-    async fn show_logs(&self, run: &RunView) {
+    async fn logs(&self, run: &RunView) -> Logs {
+        let mut logs = Logs::new();
         let failed = run.tasks.iter().filter(|task| matches!(task.state, TaskState::Failed { .. }));
         for task in failed.take(LOGS_MAX) {
             match self.log_end(task.id).await {
-                Ok(lines) if lines.is_empty() => {}
-                Ok(lines) => {
-                    let unit = render::terminal::plain(task.unit.as_str());
-                    let text = format!("\n{}\n{lines}\x1b[0m", format!("The end of the log of {unit}:").bold());
-                    if output::print(&text).is_err() {
-                        return;
-                    }
-                }
+                Ok(lines) => _ = logs.insert(task.id, lines),
                 Err(fault) => output::complain(&render::fault::text(&fault)),
             }
         }
+        logs
     }
 
     async fn log_end(&self, task: TaskId) -> Result<String, Fault> {
@@ -132,7 +134,7 @@ impl Following<'_> {
             lines.push_back(String::from_utf8_lossy(&rest).into_owned());
         }
         let skipped = lines.len().saturating_sub(LOG_LINES_MAX);
-        Ok(lines.iter().skip(skipped).map(|line| format!("  | {line}\n")).collect())
+        Ok(lines.iter().skip(skipped).map(|line| format!("    | {line}\x1b[0m\n")).collect())
     }
 }
 

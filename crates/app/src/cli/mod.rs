@@ -3,9 +3,12 @@
 //! One module per subcommand. Each has its arguments and a `run` that ends in an [`Exit`] or a fault; what is
 //! printed is made by [`crate::render`].
 
+mod completions;
 mod doctor;
 mod follow;
+mod man;
 mod output;
+mod reference;
 mod run;
 mod serve;
 mod target;
@@ -26,7 +29,7 @@ use crate::outcome::Exit;
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 held, 5 cancelled, 6 runner not reached.")]
 pub struct Cli {
     /// When to use colours
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = output::Color::Auto, hide_possible_values = false)]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = output::Color::Auto)]
     color: output::Color,
     #[command(subcommand)]
     command: Command,
@@ -46,6 +49,13 @@ enum Command {
     /// Look at the units of a folder or revision, without a runner
     #[command(subcommand)]
     Units(units::Command),
+    /// Print a script that completes this command line in a shell
+    Completions(completions::Args),
+    /// Write manual pages
+    Man(man::Args),
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Runs the program.
@@ -63,6 +73,9 @@ pub fn main() -> ExitCode {
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Reference => reference::run(),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -3,13 +3,14 @@
 use portcullis_model::Fault;
 use portcullis_model::api::TriggerRequest;
 
-use super::follow::{Following, Patience};
+use super::follow::{Ended, Following, Patience};
 use super::output;
 use super::target::Target;
 use crate::client::Access;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
+use crate::render::run::Logs;
 
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
         all: args.all,
     };
     let mut answer = client.trigger(&token, args.idempotency_key.as_deref(), &request).await?;
-    let mut exit = Exit::Done;
+    let (mut exit, mut logs) = (Exit::Done, Logs::new());
     if args.follow {
         if !target.json {
             output::complain(&render::run::title(&answer.run));
@@ -65,12 +66,12 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
             None => Access::by_caller(tokens, Some(token)),
         };
         let following = Following { client: &client, access, target: &target, patience: args.patience.time() };
-        (answer.run, exit) = following.until_end(answer.run.id, environment).await?;
+        Ended { run: answer.run, logs, exit } = following.until_end(answer.run.id, environment).await?;
     }
     if target.json {
         output::print_json(&answer)?;
     } else {
-        output::print(&format!("\n{}", render::run::text(&answer.run, &target.place(environment))))?;
+        output::print(&format!("\n{}", render::run::text(&answer.run, &logs, &target.place(environment))))?;
     }
     Ok(exit)
 }

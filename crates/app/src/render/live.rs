@@ -149,7 +149,8 @@ impl Live {
     fn on(target: ProgressDrawTarget, paint: fn(&str) -> String) -> Self {
         let all = MultiProgress::with_draw_target(target);
         let bar = all.add(ProgressBar::new(0));
-        bar.set_style(styled("{bar:30} {pos}/{len}  {msg}  {elapsed}"));
+        bar.set_style(styled("{spinner} {msg}  {elapsed}"));
+        bar.set_message("waiting for the runner to decide on units");
         bar.enable_steady_tick(TICK);
         Live { tally: Tally::default(), all, bar, running: BTreeMap::new(), paint }
     }
@@ -175,6 +176,9 @@ impl Live {
         } else if let Some(line) = self.running.remove(&task) {
             line.finish_and_clear();
             self.all.remove(&line);
+        }
+        if self.bar.length() == Some(0) {
+            self.bar.set_style(styled("{bar:30} {pos}/{len}  {msg}  {elapsed}"));
         }
         self.bar.set_length(self.tally.states.len() as u64);
         self.bar.set_position(self.tally.count(TaskState::is_final) as u64);

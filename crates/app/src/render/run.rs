@@ -1,19 +1,23 @@
 //! A run as text for people: what it is, a table of its tasks, what each plan changes, and what to do next.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use owo_colors::{OwoColorize, Style};
-use portcullis_model::ActionKind;
 use portcullis_model::api::{RunPage, RunView, TaskView};
 use portcullis_model::run::{TaskResult, TaskState};
+use portcullis_model::{ActionKind, TaskId};
 
 use super::next::{self, Place};
 use super::table::{self, Cell};
 use super::terminal::plain;
 use super::{fault, plan, style, time};
 
-/// The whole run.
-pub fn text(run: &RunView, place: &Place) -> String {
+/// Ends of the logs of tasks that failed, ready to be shown.
+pub type Logs = BTreeMap<TaskId, String>;
+
+/// The whole run. What failed comes last, with the end of its log where there is one: that is what is read first.
+pub fn text(run: &RunView, logs: &Logs, place: &Place) -> String {
     let mut text = head(run);
     if let Some(fault) = &run.fault {
         text.push_str(&fault::text(fault));
@@ -21,8 +25,13 @@ pub fn text(run: &RunView, place: &Place) -> String {
     if !run.tasks.is_empty() {
         let _ = write!(text, "\n{}", tasks(&run.tasks));
     }
-    for task in &run.tasks {
+    let (failed, others): (Vec<_>, Vec<_>) =
+        run.tasks.iter().partition(|task| matches!(task.state, TaskState::Failed { .. }));
+    for task in others.into_iter().chain(failed) {
         text.push_str(&detail(task));
+        if let Some(log) = logs.get(&task.id).filter(|log| !log.is_empty()) {
+            let _ = write!(text, "  {}\n{log}", "The end of its log:".bold());
+        }
     }
     text.push_str(&sum(run));
     let _ = write!(text, "\n{}", next::text(run, place));

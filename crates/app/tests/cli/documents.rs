@@ -7,6 +7,8 @@ use clap::Parser;
 use portcullis_app::cli::Cli;
 use serde_yaml_ng::Value;
 
+use super::program::run_with;
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -75,6 +77,53 @@ fn parse_all(file: &Path, script: &str) -> usize {
             }
         })
         .count()
+}
+
+/// Lines of documents that are commands, without what is said about them.
+fn shown_commands(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(|line| line.split(" #").next().unwrap().trim().to_owned())
+        .filter(|line| line.starts_with("portcullis ") && !line.contains(['<', '[', '>']))
+        .collect()
+}
+
+#[test]
+fn commands_in_documents_are_right() {
+    let mut parsed = 0;
+    let docs = std::fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
+    for file in docs.chain(["README.md", "examples/infrastructure-live/README.md"].map(|name| repository().join(name)))
+    {
+        let text = std::fs::read_to_string(&file).unwrap();
+        parsed += shown_commands(&text).iter().map(|line| parse_all(&file, line)).sum::<usize>();
+    }
+    assert!(parsed >= 5, "only {parsed} commands were found: this test looks in the wrong place");
+}
+
+#[test]
+fn the_committed_reference_is_the_program_s_own() {
+    let said = run_with(&["reference"], &[]);
+    let committed = std::fs::read_to_string(repository().join("docs/cli.md")).unwrap_or_default();
+    assert!(said.out == committed, "docs/cli.md is not up to date: run `cargo xtask docs` and read what has changed");
+}
+
+#[test]
+fn every_shell_gets_a_script_and_every_command_a_page() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let said = run_with(&["completions", shell], &[]);
+        assert!(said.code == 0 && said.out.contains("idempotency-key"), "{shell}: {}", said.err);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("man1");
+    assert_eq!(run_with(&["man", "--out", out.to_str().unwrap()], &[]).code, 0);
+    let pages: Vec<String> =
+        std::fs::read_dir(&out).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    for page in ["portcullis.1", "portcullis-trigger.1", "portcullis-run-approve.1", "portcullis-units-list.1"] {
+        assert!(pages.iter().any(|name| name == page), "{page} is not among {pages:?}");
+    }
+    let page = std::fs::read_to_string(out.join("portcullis-trigger.1")).unwrap();
+    assert!(page.replace("\\_", "_").contains("PORTCULLIS_RUNNER"), "{page}");
 }
 
 #[test]

@@ -104,13 +104,7 @@ fn the_log_of_a_failed_task_is_shown_at_the_end() {
     let out = said.out.replace(&fake.url(), "http://runner");
     let (first, rest) = out.split_at(out.find("line 43").unwrap());
     let rest = &rest[rest.find("line 100").unwrap()..];
-    insta::assert_snapshot!(format!("{}…\n  | {rest}", first.trim_start()), @r"
-    The end of the log of dev/vpc:
-      | line 42
-      | …
-      | line 100
-      | Error: no
-
+    insta::assert_snapshot!(format!("{}…\n    | {rest}", first.trim_start()), @r"
     Run 01890000-0000-7000-8000-000000000000: apply of infrastructure-live, main at 0123456789, in dev
       State  failed after 4.0 s
       Asked  2026-11-25 10:00:00 UTC, live-ci (repo:acme/infrastructure-live)
@@ -121,6 +115,11 @@ fn the_log_of_a_failed_task_is_shown_at_the_end() {
 
     dev/vpc (its inputs have changed)
       error: terraform ended with exit code 1 [PC-0603]
+      The end of its log:
+        | line 42
+        | …
+        | line 100
+        | Error: no
 
     1 unit failed. Units that were not applied are taken up by the next apply of the branch. The whole log:
 

@@ -3,20 +3,22 @@
 //! An approval always names digests. Without `--plan`, a person at a terminal is shown what is held and why, and those
 //! digests are named; a plan that is held later is not meant by it.
 
-use std::io::{BufRead, IsTerminal, Write as _};
+use std::fmt::Write as _;
+use std::io::{BufRead, IsTerminal};
 
 use owo_colors::OwoColorize;
 use portcullis_model::api::RunView;
 use portcullis_model::run::{PlanSummary, TaskState};
 use portcullis_model::{Code, Digest, Fault, RunId};
 
-use crate::cli::follow::{Following, Patience};
+use crate::cli::follow::{Ended, Following, Patience};
 use crate::cli::output;
 use crate::cli::target::Target;
 use crate::client::Access;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render::next::{self, count};
+use crate::render::run::Logs;
 use crate::render::terminal::plain;
 use crate::render::{self, plan};
 
@@ -64,16 +66,16 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
         }
     }
     let mut view = client.approve(&token, args.run, plans).await?;
-    let mut exit = Exit::Done;
+    let (mut exit, mut logs) = (Exit::Done, Logs::new());
     if args.follow {
         let access = Access::by_caller(tokens, Some(token));
         let following = Following { client: &client, access, target, patience: args.patience.time() };
-        (view, exit) = following.until_end(args.run, environment).await?;
+        Ended { run: view, logs, exit } = following.until_end(args.run, environment).await?;
     }
     if target.json {
         output::print_json(&view)?;
     } else {
-        output::print(&render::run::text(&view, &target.place(environment)))?;
+        output::print(&render::run::text(&view, &logs, &target.place(environment)))?;
     }
     Ok(exit)
 }
@@ -99,25 +101,97 @@ fn not_asked(view: &RunView, plans: &[String], target: &Target, environment: &En
     fault.remedy(format!("Once you have seen what they change: `{command}`."))
 }
 
-/// Shows what is held and asks. Only `yes` is taken, as Terraform does.
+/// Shows what is held and asks.
 fn confirmed(view: &RunView, plans: usize) -> Result<bool, Fault> {
-    let mut text = render::run::title(view);
-    for (unit, digest, why, summary) in held(view) {
-        text.push_str(&format!(
-            "\n{}\n  {} {}\n  Digest: {digest}\n",
-            plain(unit).bold(),
-            "Held:".yellow().bold(),
-            plain(why)
-        ));
-        text.push_str(&summary.map(|summary| plan::text(summary, "  ")).unwrap_or_default());
-    }
-    text.push_str(&format!(
-        "\nApprove {}? Only `yes` is taken: ",
-        if plans == 1 { "this plan".to_owned() } else { format!("these {}", count(plans, "plan")) }
-    ));
-    output::complain(&text);
-    let _ = std::io::stderr().flush();
+    output::complain(&question(view, plans));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| Fault::io("the terminal", &error))?;
-    Ok(answer.trim() == "yes")
+    Ok(is_yes(&answer))
+}
+
+/// What is held and why, and the question.
+fn question(view: &RunView, plans: usize) -> String {
+    let mut text = render::run::title(view);
+    for (unit, digest, why, summary) in held(view) {
+        let _ = writeln!(text, "\n{}\n  {} {}", plain(unit).bold(), "Held:".yellow().bold(), plain(why));
+        text.push_str(&summary.map(|summary| plan::text(summary, "  ")).unwrap_or_default());
+        let _ = writeln!(text, "  Digest: {digest}");
+    }
+    let these = if plans == 1 { "this plan".to_owned() } else { format!("these {}", count(plans, "plan")) };
+    let _ = write!(text, "\nApprove {these}? Only `yes` is taken: ");
+    text
+}
+
+/// Nothing else is taken, as by Terraform: an approval is not given by a slip of the hand.
+fn is_yes(answer: &str) -> bool {
+    answer.trim() == "yes"
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_model::run::{ChangeKind, ResourceChange, RunState};
+
+    use super::*;
+
+    #[test]
+    fn a_person_sees_what_is_held_and_why_before_the_question() {
+        let change = ResourceChange { address: "terraform_data.db".into(), kind: ChangeKind::Replace };
+        let summary = PlanSummary { replace: 1, changes: vec![change], ..PlanSummary::default() };
+        let task = |number: u8, unit: &str, state, summary| portcullis_model::api::TaskView {
+            id: format!("01890000-0000-7000-8000-00000000000{number}").parse().unwrap(),
+            unit: portcullis_model::UnitPath::parse(unit).unwrap(),
+            after: Vec::new(),
+            why: "its inputs have changed".into(),
+            state,
+            input_digest: None,
+            plan: None,
+            summary,
+            started_at: None,
+            ended_at: None,
+        };
+        let held = |number: u8| TaskState::Held { plan: Digest::of(&[number]), why: "it is another change".into() };
+        let view = RunView {
+            id: "01890000-0000-7000-8000-000000000000".parse().unwrap(),
+            action: portcullis_model::ActionKind::Apply,
+            account: "prod".into(),
+            repository: "infrastructure-live".into(),
+            branch: "main".into(),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            requested_by: "live-merge".into(),
+            state: RunState::Held,
+            fault: None,
+            message: None,
+            created_at: String::new(),
+            ended_at: None,
+            tasks: vec![
+                task(1, "prod/db", held(1), Some(summary)),
+                task(2, "prod/dns", TaskState::Waiting, None),
+                task(3, "prod/vpc", held(3), None),
+            ],
+        };
+        let text = anstream::adapter::strip_str(&question(&view, 2)).to_string();
+        insta::assert_snapshot!(text, @r"
+        Run 01890000-0000-7000-8000-000000000000: apply of infrastructure-live, main at 0123456789, in prod
+
+        prod/db
+          Held: it is another change
+          -/+ # terraform_data.db must be replaced
+          Plan: 1 to add, 0 to change, 1 to destroy.
+          Digest: 4bf5122f344554c53bde2ebb8cd2b7e3d1600ad631c385a5d7cce23c7785459a
+
+        prod/vpc
+          Held: it is another change
+          Digest: 084fed08b978af4d7d196a7446a86b58009e636b611db16211b65a9aadff29c5
+
+        Approve these 2 plans? Only `yes` is taken:
+        ");
+    }
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(is_yes("yes\n"));
+        for no in ["", "y\n", "Yes\n", "yes please\n", "no\n"] {
+            assert!(!is_yes(no), "{no:?}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::cli::target::Target;
 use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::render;
+use crate::render::run::Logs;
 
 /// Arguments of `run cancel`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
     if args.target.json {
         output::print_json(&view)?;
     } else {
-        output::print(&render::run::text(&view, &args.target.place(environment)))?;
+        output::print(&render::run::text(&view, &Logs::new(), &args.target.place(environment)))?;
     }
     Ok(Exit::Done)
 }

@@ -23,6 +23,8 @@ struct Settings {
     work: PathBuf,
     /// Between interrupt and kill.
     grace: Duration,
+    /// Further folders to copy: from, to.
+    copies: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Runs one task.
@@ -47,14 +49,22 @@ pub fn inside(args: impl Iterator<Item = OsString>) -> Result<(), String> {
 }
 
 fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Settings, String> {
-    let mut next = || args.next().ok_or("usage: inside LAYOUT WORK GRACE_MS");
+    const USAGE: &str = "usage: inside LAYOUT WORK GRACE_MS [FROM TO]...";
+    let mut next = || args.next().ok_or(USAGE);
     let (layout, work, grace) = (next()?.into(), next()?.into(), next()?);
     let grace = grace.to_str().and_then(|text| text.parse().ok()).ok_or("the grace is no number")?;
-    Ok(Settings { layout, work, grace: Duration::from_millis(grace) })
+    let mut copies = Vec::new();
+    while let Some(from) = args.next() {
+        copies.push((from.into(), args.next().ok_or(USAGE)?.into()));
+    }
+    Ok(Settings { layout, work, grace: Duration::from_millis(grace), copies })
 }
 
 fn prepare(settings: &Settings, spec: &TaskSpec) -> Result<(), String> {
     layout::copy(&settings.layout, &settings.work).map_err(|error| format!("cannot fill the work folder: {error}"))?;
+    for (from, to) in &settings.copies {
+        layout::copy(from, to).map_err(|error| format!("cannot fill {}: {error}", to.display()))?;
+    }
     let temporary = settings.work.join("tmp");
     fs::create_dir_all(&temporary)
         .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o700)))

@@ -1,4 +1,5 @@
-//! Fills `/work`: a copy of the folder that the runner laid out, with modes and links.
+//! Fills `/work`, and what else is shown as a private copy: a copy of the folder that the runner laid out,
+//! with modes and links.
 //!
 //! The copy is what makes `/work` a file system of its own, in memory, with a size that holds for any user
 //! and leaves nothing on the host's disk. Runs before the walls close and before any stranger's code.

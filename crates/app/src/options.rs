@@ -28,6 +28,8 @@ pub struct ServeOptions {
     pub credential: Option<RepositoryCredential>,
     /// The OpenTofu or Terraform program; found on `PATH` when not given.
     pub tool: Option<PathBuf>,
+    /// The Terragrunt program, for the driver of that name; found on `PATH` when not given.
+    pub terragrunt: Option<PathBuf>,
     /// The `portcullis-agent` program; found beside `portcullis` when not given.
     pub agent: Option<PathBuf>,
     /// Tasks at a time; the account's own limit when not given.

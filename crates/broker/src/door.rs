@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::judge::{Refusal, Rights, judge};
+use crate::judge::{Operation, Refusal, Rights, judge};
 use crate::record::Record;
 use crate::state::{Answer, States, text};
 use crate::{Call, StatePort};
@@ -70,6 +71,8 @@ struct Shared {
     states: States,
     record: Record,
     peer_uid: u32,
+    /// Whether the task's own state was asked for.
+    own_state: AtomicBool,
 }
 
 impl Door {
@@ -85,10 +88,16 @@ impl Door {
             rights: Rights { unit, phase, readable },
             record: Record::new(),
             peer_uid,
+            own_state: AtomicBool::new(false),
         });
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, shared.clone(), stopped));
         Ok(Door { socket, shared, stop, accepting })
+    }
+
+    /// Whether the task has asked for its own state so far.
+    pub fn read_own_state(&self) -> bool {
+        self.shared.own_state.load(Ordering::Relaxed)
     }
 
     /// The socket's path on the host.
@@ -203,7 +212,10 @@ async fn answer(shared: &Shared, request: http::Request<hyper::body::Incoming>) 
     let (head, body) = request.into_parts();
     let mut call = shared.record.arrived(&head.method, &head.uri);
     let result = match judge(&shared.rights, &head.method, &head.uri) {
-        Ok(operation) => shared.states.perform(operation, body).await,
+        Ok(operation) => {
+            shared.own_state.fetch_or(operation == Operation::Get, Ordering::Relaxed);
+            shared.states.perform(operation, body).await
+        }
         Err(refusal) => Err(refusal),
     };
     let answer = result.unwrap_or_else(|Refusal { status, code, why }| {

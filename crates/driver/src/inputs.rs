@@ -1,16 +1,17 @@
 //! Inputs as the tool takes them: `TF_VAR_…` variables, and a file for those that are null.
 //!
 //! As in Terragrunt: a string is handed over as it is, everything else as JSON, which the tool parses as an HCL
-//! expression. In what is parsed as an expression, `${` and `%{` would start a template, so they are escaped:
-//! inside collections always, in a plain string only if the module declares the variable with a type other than
-//! `string` (otherwise the tool reads it literally, and an escape would end up in the value).
+//! expression, with every digit of a number. In what is parsed as an expression, `${` would start a template, so it
+//! is escaped: inside collections always, in a plain string only if the module declares the variable with a type
+//! other than `string` (otherwise the tool reads it literally, and an escape would end up in the value).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Structure;
 use indexmap::IndexMap;
-use portcullis_hcl::Value;
+use portcullis_hcl::{Kind, Value};
 use portcullis_model::{Code, Fault, UnitPath};
 
 use crate::layout::Layout;
@@ -42,19 +43,21 @@ pub fn inputs(
     let mut nulls = serde_json::Map::new();
     let mut declared = None;
     for (name, value) in values {
-        let json = value.to_json()?;
-        let text = match json {
-            serde_json::Value::Null => {
+        let text = match value.kind() {
+            Kind::Null => {
                 nulls.insert(name.clone(), serde_json::Value::Null);
                 continue;
             }
-            serde_json::Value::String(text) => {
-                let is_template = text.contains("${") || text.contains("%{");
-                let parsed = is_template
+            Kind::String(text) => {
+                let parsed = text.contains("${")
                     && declared.get_or_insert_with(|| parsed_variables(layout, module)).iter().any(|n| n == name);
-                if parsed { escape(&text) } else { text }
+                if parsed { escape(text) } else { text.to_owned() }
             }
-            other => escape_deep(other).to_string(),
+            _ => {
+                let mut text = String::new();
+                write_json(value, &mut text)?;
+                text
+            }
         };
         if text.len() + name.len() + "TF_VAR_=".len() > VARIABLE_MAX_BYTES || text.contains('\0') {
             return Err(Fault::new(
@@ -72,39 +75,58 @@ pub fn inputs(
     Ok(Inputs { env, null_file })
 }
 
-/// Doubles the first character of `${` and `%{`, but not where that is done already, as Terragrunt does.
+/// Makes `${` literal, but not where that is done already. `%{` stays as it is: Terragrunt passes it on, too.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['$', '%']) {
-        let (before, from) = rest.split_at(at);
-        escaped.push_str(before);
-        let done = ["$${", "%%{"].into_iter().find(|pattern| from.starts_with(pattern));
-        let open = ["${", "%{"].into_iter().find(|pattern| from.starts_with(pattern));
-        let (taken, written) = match (done, open) {
-            (Some(pattern), _) => (pattern.len(), pattern),
-            (None, Some("${")) => (2, "$${"),
-            (None, Some(_)) => (2, "%%{"),
-            (None, None) => (1, if from.starts_with('$') { "$" } else { "%" }),
-        };
-        escaped.push_str(written);
-        rest = from.split_at(taken).1;
-    }
-    escaped.push_str(rest);
-    escaped
+    // Between those that are escaped already, every other one is escaped.
+    text.split("$${").map(|part| part.replace("${", "$${")).collect::<Vec<_>>().join("$${")
 }
 
-fn escape_deep(value: serde_json::Value) -> serde_json::Value {
-    match value {
-        serde_json::Value::String(text) => serde_json::Value::String(escape(&text)),
-        serde_json::Value::Array(items) => items.into_iter().map(escape_deep).collect(),
-        serde_json::Value::Object(map) => map
-            .into_iter()
-            .map(|(key, value)| (escape(&key), escape_deep(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        other => other,
+/// A value as JSON that is an HCL expression as well, entries sorted by name.
+fn write_json(value: &Value, to: &mut String) -> Result<(), Fault> {
+    match value.kind() {
+        Kind::String(text) => write_string(&escape(text), to),
+        Kind::Seq(_, elements) => {
+            to.push('[');
+            for (index, element) in elements.iter().enumerate() {
+                to.push_str(if index == 0 { "" } else { "," });
+                write_json(element, to)?;
+            }
+            to.push(']');
+        }
+        Kind::Map(_, entries) => {
+            to.push('{');
+            for (index, (name, entry)) in entries.iter().enumerate() {
+                to.push_str(if index == 0 { "" } else { "," });
+                write_string(name, to);
+                to.push(':');
+                write_json(entry, to)?;
+            }
+            to.push('}');
+        }
+        // All digits of a number, which JSON of 64 bits would not have.
+        Kind::Number(_) => to.push_str(&value.want_string("a number")?),
+        Kind::Null | Kind::Bool(_) | Kind::Unknown(_) => to.push_str(&value.to_json()?.to_string()),
     }
+    Ok(())
+}
+
+/// A JSON string, with those characters escaped that Go's encoder escapes.
+fn write_string(text: &str, to: &mut String) {
+    to.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => to.push_str("\\\""),
+            '\\' => to.push_str("\\\\"),
+            '\n' => to.push_str("\\n"),
+            '\r' => to.push_str("\\r"),
+            '\t' => to.push_str("\\t"),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+                let _ = write!(to, "\\u{:04x}", u32::from(c));
+            }
+            other => to.push(other),
+        }
+    }
+    to.push('"');
 }
 
 /// Names of the module's variables whose value the tool parses as an expression. A file that does not parse
@@ -136,14 +158,23 @@ mod tests {
             ("a", "a"),
             ("${x}", "$${x}"),
             ("$${x}", "$${x}"),
-            ("%{ if x }", "%%{ if x }"),
-            ("%%{x}", "%%{x}"),
+            ("%{ if x }", "%{ if x }"),
+            ("$${a}${b}$$${c}", "$${a}$${b}$$${c}"),
             ("5$ or 5%", "5$ or 5%"),
             ("$$x ${y} ü$", "$$x $${y} ü$"),
         ] {
             assert_eq!(escape(text), escaped);
         }
-        let deep = escape_deep(serde_json::json!({"a": ["${x}", 1, null], "b": {"c": "%{x}"}}));
-        assert_eq!(deep, serde_json::json!({"a": ["$${x}", 1, null], "b": {"c": "%%{x}"}}));
+    }
+
+    #[test]
+    fn a_collection_is_json_that_is_an_expression() {
+        let json =
+            serde_json::json!({"b": ["${x}", 1, null, true], "${a}": {"c": "%{x}\u{7}<\"\\\n"}, "e": {}, "l": []});
+        let value = Value::from_json(&json, &portcullis_hcl::Origin::built_in());
+        let mut text = String::new();
+        write_json(&value, &mut text).unwrap();
+        let expected = r#"{"${a}":{"c":"%{x}\u0007\u003c\"\\\n"},"b":["$${x}",1,null,true],"e":{},"l":[]}"#;
+        assert_eq!(text, expected);
     }
 }

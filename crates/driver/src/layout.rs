@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use portcullis_estate::{Entry, Source};
 use portcullis_model::{Code, DigestBuilder, Fault};
 
@@ -81,7 +81,9 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 fn globs(patterns: &[String]) -> Result<GlobSet, Fault> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let glob = Glob::new(pattern.trim_start_matches("./").trim_end_matches('/')).map_err(|error| {
+        // `*` stays within one folder.
+        let pattern_here = pattern.trim_start_matches("./").trim_end_matches('/');
+        let glob = GlobBuilder::new(pattern_here).literal_separator(true).build().map_err(|error| {
             Fault::new(Code::LAYOUT, format!("the copy pattern {pattern:?} is no glob: {error}"))
                 .remedy("Use `*`, `**`, `?`, `[…]` and `{…}` in `include_in_copy` and `exclude_from_copy`.")
         })?;
@@ -249,6 +251,7 @@ mod tests {
             (".tflint.hcl", true),
             ("docs/a.tf", false),
             ("readme.md", false),
+            ("sub/readme.md", true),
         ] {
             assert_eq!(rule.takes(path), taken, "{path}");
         }

@@ -4,9 +4,13 @@
 //! |---|---|
 //! | [`layout`] | the private folder's files, in memory |
 //! | [`native`] | the working directory and steps that Terragrunt would have made |
+//! | [`terragrunt`] | the real program, over a private copy of the repository |
+//! | [`show`] | what a saved plan says, from a sandbox of its own |
+//! | `steps` | what their steps have in common |
 //! | `generate`, `inputs`, `arguments`, `backend` | parts of the native driver |
 //!
-//! Places inside a sandbox: `/repo` is the repository (read-only), `/work` is private and holds the [`Layout`].
+//! Places inside a sandbox: `/repo` is the repository (read-only, or a private copy), `/work` is private and holds
+//! the [`Layout`].
 //!
 //! Architecture invariant: this crate is pure. It reads the repository through [`portcullis_estate::Source`],
 //! starts nothing, writes nothing and makes no choice that depends on the machine.
@@ -17,6 +21,9 @@ mod generate;
 mod inputs;
 pub mod layout;
 pub mod native;
+pub mod show;
+mod steps;
+pub mod terragrunt;
 
 use std::collections::BTreeMap;
 
@@ -47,10 +54,10 @@ pub const SHOW_MAX_BYTES: u64 = 128 << 20;
 /// Largest `.terraform` folder that is kept, in bytes.
 pub const INIT_MAX_BYTES: u64 = 2 << 20;
 
-/// The program that plans and applies.
+/// A program that a task is run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
-    /// `tofu` or `terraform`: also decides which files of a module count.
+    /// `tofu`, `terraform` or `terragrunt`.
     pub name: String,
     /// Its version.
     pub version: String,
@@ -89,6 +96,17 @@ pub enum Job<'a> {
     },
 }
 
+/// What a sandbox sees of the repository, at `/repo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repository {
+    /// Nothing.
+    Hidden,
+    /// All of it, read-only.
+    Shown,
+    /// A copy of its own that it may write.
+    Copied,
+}
+
 /// Everything that a sandbox needs to do a job.
 #[derive(Debug, Clone)]
 pub struct Recipe {
@@ -96,8 +114,8 @@ pub struct Recipe {
     pub layout: Layout,
     /// What the agent does.
     pub spec: TaskSpec,
-    /// Whether the repository has to be there at `/repo`.
-    pub needs_repository: bool,
+    /// What it sees of the repository.
+    pub repository: Repository,
     /// Under which key the `.terraform` folder is kept; `None` when it must not be.
     pub init_key: Option<Digest>,
 }

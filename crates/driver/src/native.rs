@@ -9,23 +9,48 @@ use std::collections::BTreeMap;
 
 use portcullis_estate::{Hook, Resolved, Source};
 use portcullis_model::agent::{Door, Role, Stdout, Step, TaskSpec, When};
-use portcullis_model::{Code, DigestBuilder, Fault};
+use portcullis_model::{Code, DigestBuilder, Fault, Place};
 
 use crate::arguments::{Extra, extra};
 use crate::generate;
 use crate::inputs::{NULL_INPUTS_FILE, inputs};
 use crate::layout::{CopyRule, LOCK_FILE, Layout, join};
+use crate::steps::{LOCK_MAX_BYTES, PLAN_FILE, base_env, collect, tool_step};
 use crate::{
     ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, DOOR_PORT, DOOR_SOCKET, INIT_MAX_BYTES, InitTree, Job,
-    Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe, SHOW_MAX_BYTES, Tool, WORK, backend,
+    Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe, Repository, SHOW_MAX_BYTES, Tool, WORK, backend,
 };
 
 /// Folder of the layout that the module's source is copied to.
 const MODULE: &str = "module";
-/// The saved plan, in the layout and in the sandbox.
-const PLAN_FILE: &str = "plan.tfplan";
-/// Largest lock file, in bytes.
-const LOCK_MAX_BYTES: u64 = 4 << 20;
+
+/// The tool's command that a working directory is laid out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `plan`.
+    Plan,
+    /// `apply`, of a saved plan.
+    Apply,
+}
+
+impl Command {
+    /// As the tool and configuration name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Command::Plan => "plan",
+            Command::Apply => "apply",
+        }
+    }
+}
+
+impl From<Job<'_>> for Command {
+    fn from(job: Job<'_>) -> Self {
+        match job {
+            Job::Plan => Command::Plan,
+            Job::Apply { .. } => Command::Apply,
+        }
+    }
+}
 
 /// A unit with its working directory laid out, before it is known what to do with it.
 pub struct Prepared<'a> {
@@ -53,6 +78,7 @@ impl<'a> Prepared<'a> {
         unit: &'a Resolved,
         tool: &'a Tool,
         limits: Limits,
+        command: Command,
         lock: Option<&[u8]>,
     ) -> Result<Self, Fault> {
         refuse_unsupported(unit, tool)?;
@@ -65,7 +91,7 @@ impl<'a> Prepared<'a> {
             layout.put(join(&module, NULL_INPUTS_FILE), nulls.into_bytes(), false)?;
         }
         backend::check(unit, &layout, &module)?;
-        let (init, init_env) = init_command(source, unit, lock.is_some())?;
+        let (init, init_env) = init_command(source, unit, command, lock.is_some())?;
         let init_key = init_key(unit, tool, &layout, &module, &init, &init_env);
         Ok(Prepared { source, unit, tool, limits, layout, module, env: inputs.env, init, init_env, init_key })
     }
@@ -100,35 +126,22 @@ impl<'a> Prepared<'a> {
             Job::Plan => self.plan_steps(&mut steps)?,
             Job::Apply { .. } => self.apply_steps(&mut steps)?,
         }
-        let needs_repository = self.needs_repository(&steps);
+        let repository = if self.needs_repository(&steps) { Repository::Shown } else { Repository::Hidden };
         let spec = self.spec(steps);
-        Ok(Recipe { layout: self.layout, spec, needs_repository, init_key: self.init_key })
+        Ok(Recipe { layout: self.layout, spec, repository, init_key: self.init_key })
     }
 
     fn cwd(&self) -> String {
         format!("{WORK}/{}", self.module)
     }
 
-    fn tool_step(&self, name: &str, arguments: Vec<String>, env: BTreeMap<String, String>, stdout: Stdout) -> Step {
-        let mut argv = vec![self.tool.program.clone()];
-        argv.extend(arguments);
-        Step::Run {
-            name: name.into(),
-            argv,
-            cwd: self.cwd(),
-            env,
-            // `plan -detailed-exitcode` from extra arguments says 2 for changes.
-            accept: if name == "plan" { vec![0, 2] } else { vec![0] },
-            stdout,
-            when: When::Success,
-            timeout_s: self.limits.step_timeout_s,
-            role: Role::Tool,
-        }
+    fn tool_step(&self, name: &str, arguments: &[String], env: BTreeMap<String, String>, stdout: Stdout) -> Step {
+        tool_step(self.tool, self.limits, &self.cwd(), (name, arguments), env, stdout)
     }
 
     fn init_steps(&self, steps: &mut Vec<Step>) {
         self.hooks(steps, &self.unit.before_hooks, "init", "before");
-        steps.push(self.tool_step("init", self.init.clone(), self.init_env.clone(), Stdout::Log));
+        steps.push(self.tool_step("init", &self.init, self.init_env.clone(), Stdout::Log));
         if self.init_key.is_some() {
             let path = format!("{}/.terraform", self.cwd());
             steps.push(Step::CollectTree { name: ARTIFACT_INIT.into(), path, max_bytes: INIT_MAX_BYTES });
@@ -145,12 +158,12 @@ impl<'a> Prepared<'a> {
         plan_arguments.extend(arguments);
         // Last, so that it wins over one from extra arguments.
         plan_arguments.push(format!("-out={plan}"));
-        steps.push(self.tool_step("plan", plan_arguments, env, Stdout::Log));
+        steps.push(self.tool_step("plan", &plan_arguments, env, Stdout::Log));
         steps.push(collect(ARTIFACT_PLAN, plan.clone(), PLAN_MAX_BYTES, false));
         steps.push(collect(ARTIFACT_LOCK, format!("{}/{LOCK_FILE}", self.cwd()), LOCK_MAX_BYTES, true));
-        let show = vec!["show".into(), "-json".into(), "-no-color".into(), plan];
+        let show: Vec<String> = vec!["show".into(), "-json".into(), "-no-color".into(), plan];
         let to = Stdout::Artifact { name: ARTIFACT_SHOW.into(), max_bytes: SHOW_MAX_BYTES };
-        steps.push(self.tool_step("show", show, BTreeMap::new(), to));
+        steps.push(self.tool_step("show", &show, BTreeMap::new(), to));
         self.hooks(steps, &self.unit.after_hooks, "plan", "after");
         self.hooks(steps, &self.unit.error_hooks, "plan", "error");
         Ok(())
@@ -162,7 +175,7 @@ impl<'a> Prepared<'a> {
         let mut apply = vec!["apply".to_string(), "-input=false".into(), "-no-color".into()];
         apply.extend(arguments);
         apply.push(format!("{WORK}/{PLAN_FILE}"));
-        steps.push(self.tool_step("apply", apply, env, Stdout::Log));
+        steps.push(self.tool_step("apply", &apply, env, Stdout::Log));
         self.hooks(steps, &self.unit.after_hooks, "apply", "after");
         self.hooks(steps, &self.unit.error_hooks, "apply", "error");
         Ok(())
@@ -172,8 +185,9 @@ impl<'a> Prepared<'a> {
         for hook in hooks.iter().filter(|hook| hook.condition && hook.commands.iter().any(|c| c == command)) {
             let cwd = match &hook.working_dir {
                 Some(folder) if folder.starts_with('/') => folder.clone(),
-                Some(folder) => format!("{}/{folder}", self.cwd()),
-                None if command == "terragrunt-read-config" => format!("{REPOSITORY}/{}", self.unit.path),
+                // Relative to where Terragrunt would have been started.
+                Some(folder) => format!("{}/{folder}", join(REPOSITORY, self.unit.path.as_str())),
+                None if command == "terragrunt-read-config" => join(REPOSITORY, self.unit.path.as_str()),
                 None => self.cwd(),
             };
             let context = [
@@ -230,35 +244,8 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The environment of every step.
-pub(crate) fn base_env() -> BTreeMap<String, String> {
-    let proxy = format!("http://127.0.0.1:{DOOR_PORT}");
-    [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("HOME", "/work/home"),
-        ("TMPDIR", "/work/tmp"),
-        ("LANG", "C.UTF-8"),
-        ("TF_IN_AUTOMATION", "1"),
-        ("TF_INPUT", "0"),
-        ("CHECKPOINT_DISABLE", "1"),
-        // No configuration of the tool from anywhere: the file does not exist.
-        ("TF_CLI_CONFIG_FILE", "/work/home/.none"),
-        ("HTTP_PROXY", &proxy),
-        ("HTTPS_PROXY", &proxy),
-        ("http_proxy", &proxy),
-        ("https_proxy", &proxy),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_string(), value.to_string()))
-    .collect()
-}
-
-fn collect(name: &str, path: String, max_bytes: u64, optional: bool) -> Step {
-    Step::Collect { name: name.into(), path, max_bytes, optional, when: When::Success }
-}
-
 /// Source, then the unit's own files, then what is generated. Answers the layout and the module's folder in it.
-fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, String), Fault> {
+pub(crate) fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, String), Fault> {
     let rule = CopyRule::new(&unit.include_in_copy, &unit.exclude_from_copy)?;
     let mut layout = Layout::default();
     let mut module = MODULE.to_string();
@@ -299,9 +286,13 @@ fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, String), Fau
 fn init_command(
     source: &dyn Source,
     unit: &Resolved,
+    command: Command,
     reviewed_lock: bool,
 ) -> Result<(Vec<String>, BTreeMap<String, String>), Fault> {
-    let Extra { arguments, env } = extra(source, unit, "init", false)?;
+    let Extra { arguments, env: own } = extra(source, unit, "init", false)?;
+    // An `init` that comes before a command has that command's variables, too, as in Terragrunt.
+    let mut env = extra(source, unit, command.as_str(), command == Command::Apply)?.env;
+    env.extend(own);
     let mut init = vec!["init".to_string(), "-input=false".into(), "-no-color".into()];
     // With the reviewed plan's lock file, nothing may be chosen anew.
     init.extend(arguments.into_iter().filter(|argument| !(reviewed_lock && argument == "-upgrade")));
@@ -343,6 +334,18 @@ fn init_key(
     Some(digest.finish())
 }
 
+/// No driver can assume a role.
+pub(crate) fn refuse_role(unit: &Resolved, driver: &str) -> Result<(), Fault> {
+    let Some(role) = &unit.iam_role else { return Ok(()) };
+    let message = format!(
+        "the {driver} driver cannot take `iam_role` {:?} ({}): a sandbox of this version has no credentials to assume it with",
+        role.arn, unit.path
+    );
+    Err(Fault::new(Code::DRIVER_REFUSED, message)
+        .at(Place::file(unit.path.as_str()))
+        .remedy("Remove `iam_role`, or let the module's provider assume the role."))
+}
+
 /// What this driver cannot take is refused by name, before anything runs.
 fn refuse_unsupported(unit: &Resolved, tool: &Tool) -> Result<(), Fault> {
     let refuse = |what: String, place: Option<&portcullis_model::Place>| {
@@ -353,12 +356,7 @@ fn refuse_unsupported(unit: &Resolved, tool: &Tool) -> Result<(), Fault> {
             None => fault,
         })
     };
-    if let Some(role) = &unit.iam_role {
-        return refuse(
-            format!("`iam_role` {:?}: a sandbox of this version has no credentials to assume it with", role.arn),
-            None,
-        );
-    }
+    refuse_role(unit, "native")?;
     if unit.remote_state.as_ref().is_some_and(|state| state.encryption.is_some()) {
         return refuse("`encryption` in `remote_state`".into(), unit.remote_state.as_ref().map(|state| &state.place));
     }

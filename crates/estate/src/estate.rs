@@ -15,7 +15,7 @@ use crate::graph::{self, Graph};
 use crate::module::Contents;
 use crate::path;
 use crate::reader::{Library, Reader};
-use crate::resolved::Resolved;
+use crate::resolved::{Resolved, Taken};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::trace::TreeNumber;
@@ -118,6 +118,24 @@ impl Estate {
     /// something is not known without running it; `PC-0607` when the module's source is not in this
     /// repository.
     pub fn resolve(&self, unit: &UnitPath, command: &str, outputs: Outputs<'_>) -> Result<Resolved, Fault> {
+        self.with_outputs(unit, outputs, |shared, _, outputs| evaluate::resolve(shared, unit, command, outputs))
+    }
+
+    /// What goes into a unit from its dependencies, also where the unit is inexact. What cannot be told without
+    /// running something counts as mocked.
+    ///
+    /// # Errors
+    /// As for [`Estate::resolve`], but for `PC-0418` and `PC-0607`.
+    pub fn taken(&self, unit: &UnitPath, command: &str, outputs: Outputs<'_>) -> Result<Taken, Fault> {
+        self.with_outputs(unit, outputs, |shared, known, outputs| evaluate::taken(shared, known, command, outputs))
+    }
+
+    fn with_outputs<T: Send>(
+        &self,
+        unit: &UnitPath,
+        outputs: Outputs<'_>,
+        work: impl FnOnce(&Shared<'_>, &Unit, Outputs<'_>) -> Result<T, Fault> + Send,
+    ) -> Result<T, Fault> {
         let known = match self.units.get(unit) {
             None => return Err(self.no_such_unit(unit)?),
             Some(Err(faults)) => {
@@ -137,7 +155,7 @@ impl Estate {
         on_deep_stack(|| {
             let reader = Reader::new(&self.library);
             let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
-            evaluate::resolve(&shared, unit, command, &|dependency: &UnitPath| outputs.get(dependency).cloned())
+            work(&shared, known, &|dependency: &UnitPath| outputs.get(dependency).cloned())
         })?
     }
 

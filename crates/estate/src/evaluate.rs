@@ -14,7 +14,7 @@ use crate::estate::Outputs;
 use crate::module::{self, Contents, Source};
 use crate::path;
 use crate::reader::Reader;
-use crate::resolved::{Mocked, ModuleSource, Resolved};
+use crate::resolved::{Mocked, ModuleSource, Resolved, Taken};
 use crate::settings::Settings;
 use crate::unit::{Dependency, Exclude, Module, Parts, Unit};
 
@@ -104,6 +104,11 @@ fn describe(
     parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
     file_parts(shared, config, source.as_ref(), path, &mut parts)?;
     parts.insert("tool".to_owned(), tool_digest(shared.settings));
+    if !session.inexact().is_empty() {
+        // What has to be run to be known may read any file: a unit that is not exact is affected by each.
+        let whole = shared.reader.whole()?;
+        parts.insert("some file of the repository (the unit is inexact)".to_owned(), whole);
+    }
     let mut digest = DigestBuilder::new("portcullis input v1");
     digest.text(path.as_str()).number(parts.len() as u64);
     for (name, part) in &parts {
@@ -125,6 +130,9 @@ fn describe(
 fn tool_digest(settings: &Settings) -> Digest {
     let mut digest = DigestBuilder::new("portcullis tool v1");
     digest.text(&settings.tool.name).text(&settings.tool.version);
+    if let Some(version) = &settings.tool.terragrunt {
+        digest.text("terragrunt").text(version);
+    }
     digest.finish()
 }
 
@@ -279,6 +287,41 @@ fn file_parts(
         parts.insert(format!("{what} {name}"), digest);
     }
     Ok(())
+}
+
+/// What goes into a unit from its dependencies, as far as that can be told without running anything. What cannot
+/// be told counts as mocked, without values: then no value of a plan is excused by it.
+pub(crate) fn taken(shared: &Shared<'_>, unit: &Unit, command: &str, outputs: Outputs<'_>) -> Result<Taken, Fault> {
+    let session = Session::new(shared.reader, shared.settings, &unit.path, command, OutputsMode::Real(outputs));
+    let frame = Frame::open(&session, &session.unit_config(), || missing(&unit.path)).map_err(config::first)?;
+    let mut taken = Taken::default();
+    for block in frame.dependency_blocks()? {
+        let Some(target) = &block.target else { continue };
+        let found = match block.all_outputs(&session) {
+            Ok(found) => found,
+            Err(fault) if block.section.attributes.values().all(Value::is_known_deep) => return Err(fault),
+            Err(_) => Some((Map::new(), Map::new(), None)),
+        };
+        let Some((values, mocked, real)) = found else { continue };
+        if real.is_none() || !mocked.is_empty() {
+            let (values, real) = (Json::Object(mocked), real.map(Json::Object));
+            taken.mocked.push(Mocked { unit: target.clone(), values, real });
+        }
+        taken.used_outputs.insert(target.clone(), Json::Object(values));
+    }
+    // Dependencies of configurations that this one reads: which of their outputs it uses is not known.
+    let further = unit.dependencies.iter().filter(|dependency| dependency.outputs);
+    for target in further.map(|dependency| &dependency.target) {
+        if taken.used_outputs.contains_key(target) {
+            continue;
+        }
+        let real = outputs(target).filter(|outputs| !outputs.is_empty());
+        if real.is_none() {
+            taken.mocked.push(Mocked { unit: target.clone(), values: Json::Object(Map::new()), real: None });
+        }
+        taken.used_outputs.insert(target.clone(), Json::Object(real.unwrap_or_default()));
+    }
+    Ok(taken)
 }
 
 /// Evaluates a unit with outputs at hand.

@@ -39,7 +39,7 @@ pub use effective::{Effective, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
-    ModuleSource, RemoteState, Resolved, Retry,
+    ModuleSource, RemoteState, Resolved, Retry, Taken,
 };
 pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
 pub use source::{

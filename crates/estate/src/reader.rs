@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use portcullis_hcl::File;
-use portcullis_model::{Code, Digest, Fault, Place};
+use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place};
 
 use crate::cache::{self, Cache};
 use crate::path;
@@ -247,6 +247,36 @@ impl Reader {
             self.trace.borrow_mut().note(&real, Answer::Tree(id));
         }
         Ok(id)
+    }
+
+    /// Names everything in the repository: equal only if every file is.
+    pub(crate) fn whole(&self) -> Result<Digest, Fault> {
+        if let Some(id) = self.tree(".")? {
+            return Ok(Digest::of(id.as_bytes()));
+        }
+        let mut digest = DigestBuilder::new("portcullis whole v1");
+        let mut left = vec![".".to_owned()];
+        let mut seen = 0usize;
+        while let Some(folder) = left.pop() {
+            for entry in self.list(&folder)?.unwrap_or_default() {
+                seen += 1;
+                if seen > self.limits().entries {
+                    let message = format!("the repository has more than {} files", self.limits().entries);
+                    return Err(Fault::new(Code::REPOSITORY_TOO_LARGE, message));
+                }
+                let name = path::child(&folder, &entry.name);
+                digest.text(&name).number(u64::from(entry.kind == EntryKind::File { executable: true }));
+                match entry.kind {
+                    EntryKind::Dir if entry.name != ".git" => left.push(name),
+                    EntryKind::File { .. } | EntryKind::Symlink => {
+                        let id = self.ask(&name, |source| source.id(&name), |id| Answer::Content(*id))?;
+                        digest.bytes(id.as_ref().map_or(&[], |id| id.as_bytes()));
+                    }
+                    EntryKind::Dir | EntryKind::Submodule => {}
+                }
+            }
+        }
+        Ok(digest.finish())
     }
 }
 

@@ -243,3 +243,12 @@ pub struct Mocked {
     /// The real outputs, when there are some and mocks only filled the gaps.
     pub real: Option<serde_json::Value>,
 }
+
+/// What goes into a unit from its dependencies.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Taken {
+    /// Dependencies whose outputs were mocked, wholly or in part.
+    pub mocked: Vec<Mocked>,
+    /// The outputs that went in, per dependency, mocks included.
+    pub used_outputs: BTreeMap<UnitPath, serde_json::Value>,
+}

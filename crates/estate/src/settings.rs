@@ -48,6 +48,8 @@ pub struct ToolFacts {
     pub name: String,
     /// Such as `1.11.4`; empty when not known.
     pub version: String,
+    /// The version of Terragrunt, where Terragrunt itself runs the units.
+    pub terragrunt: Option<String>,
 }
 
 /// Limits on what a repository may ask for.

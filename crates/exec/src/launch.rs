@@ -36,14 +36,31 @@ pub struct Bind {
     pub host: PathBuf,
     /// Absolute path inside: `/repo`, `/tools/terraform`, or below `/work`.
     pub inside: String,
-    /// Whether it may be written.
-    pub write: bool,
+    /// What the task may do with it.
+    pub access: Access,
+}
+
+/// What a task may do with a host path that it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read it.
+    Read,
+    /// Write it: what it writes stays on the host.
+    Write,
+    /// Write a copy of it (a folder), in memory, that is the task's own and gone with it. At most
+    /// [`Limits::disk_bytes`], counted apart from `/work`'s.
+    Copy,
 }
 
 impl Bind {
     /// Shown read-only.
     pub fn read_only(host: impl Into<PathBuf>, inside: impl Into<String>) -> Self {
-        Bind { host: host.into(), inside: inside.into(), write: false }
+        Bind { host: host.into(), inside: inside.into(), access: Access::Read }
+    }
+
+    /// Shown as a private copy.
+    pub fn copy(host: impl Into<PathBuf>, inside: impl Into<String>) -> Self {
+        Bind { host: host.into(), inside: inside.into(), access: Access::Copy }
     }
 }
 

@@ -38,7 +38,7 @@ mod verdict;
 pub mod workdir;
 
 pub use doctor::{Layer, LayerState, doctor};
-pub use launch::{Bind, Launch, Limits};
+pub use launch::{Access, Bind, Launch, Limits};
 pub use local::LocalExecutor;
 pub use running::{Outcome, Running, Sink, StepOutcome};
 pub use settings::Settings;

@@ -10,7 +10,7 @@ use portcullis_model::agent::{SPEC_MAX_BYTES, TaskSpec};
 use portcullis_model::{Code, Fault, TaskId};
 
 use crate::doctor::{self, Host};
-use crate::launch::{DOOR_SOCKET, Launch, WORK};
+use crate::launch::{Access, DOOR_SOCKET, Launch, Limits, WORK};
 use crate::mounts::{self, View};
 use crate::running::{Running, Sink};
 use crate::session::Session;
@@ -101,6 +101,9 @@ impl LocalExecutor {
             grace,
             user: workdir.has_own_uid().then(|| workdir.uid()),
         };
+        // Each copy is a file system of its own.
+        let copies = view.binds.iter().filter(|bind| bind.access == Access::Copy).count() as u64;
+        let limits = Limits { disk_bytes: limits.disk_bytes.saturating_mul(1 + copies), ..limits };
         let (interrupts, interrupted) = tokio::sync::mpsc::unbounded_channel();
         let supervisor = tokio::spawn(supervise(Task {
             session: Session::new(spec),
@@ -132,7 +135,7 @@ fn complete(launch: &Launch) -> Result<TaskSpec, Fault> {
     spec.read_only.extend(mounts::readable());
     spec.read_write.push(WORK.to_string());
     for bind in &launch.binds {
-        let paths = if bind.write { &mut spec.read_write } else { &mut spec.read_only };
+        let paths = if bind.access == Access::Read { &mut spec.read_only } else { &mut spec.read_write };
         paths.push(bind.inside.clone());
     }
     let size = serde_json::to_vec(&spec).map_err(|error| Fault::internal(error.to_string()))?.len();

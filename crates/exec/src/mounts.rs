@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use portcullis_model::{Code, Fault};
 
-use crate::launch::{Bind, DOOR_SOCKET, Limits, WORK};
+use crate::launch::{Access, Bind, DOOR_SOCKET, Limits, WORK};
 
 /// Folders of the system, if the host has them.
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -26,6 +26,8 @@ const RESERVED: [&str; 6] = ["/etc", "/proc", "/dev", "/sys", "/run", "/tmp"];
 /// Where the layout and the agent are shown inside.
 const LAYOUT: &str = "/run/portcullis/layout";
 const AGENT: &str = "/run/portcullis/agent";
+/// Where what is copied is shown inside. Out of reach once the walls are closed.
+const COPIES: &str = "/run/portcullis/copies";
 /// User and group id inside, whatever they are outside.
 const INSIDE_ID: &str = "1000";
 /// Where `enter` shows staged paths.
@@ -123,13 +125,33 @@ fn bubblewrap(view: &View, stage: &mut Stage) -> Args {
     if let Some(door) = &view.door {
         args.word("--bind").word(stage.show(door)).word(DOOR_SOCKET);
     }
-    for bind in &view.binds {
-        args.word(if bind.write { "--bind" } else { "--ro-bind" }).word(stage.show(&bind.host)).word(&bind.inside);
-    }
+    let copies = binds(&mut args, view, stage);
     // Last: until here bubblewrap makes the places for mounts.
     args.words(&["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK, "--", AGENT, "inside", LAYOUT, WORK]);
     args.word(view.grace.as_millis().to_string());
+    for (from, to) in copies {
+        args.word(from).word(to);
+    }
     args
+}
+
+/// Shows what a launch binds. Answers what the agent has to copy before it closes the walls: from, to.
+fn binds(args: &mut Args, view: &View, stage: &mut Stage) -> Vec<(String, String)> {
+    let mut copies = Vec::new();
+    for bind in &view.binds {
+        let (option, inside) = match bind.access {
+            Access::Read => ("--ro-bind", bind.inside.clone()),
+            Access::Write => ("--bind", bind.inside.clone()),
+            Access::Copy => {
+                let from = format!("{COPIES}/{}", copies.len());
+                args.words(&["--size", &view.limits.disk_bytes.to_string(), "--tmpfs", &bind.inside]);
+                copies.push((from.clone(), bind.inside.clone()));
+                ("--ro-bind", from)
+            }
+        };
+        args.word(option).word(stage.show(&bind.host)).word(inside);
+    }
+    copies
 }
 
 /// A system folder is bound, or is the link that it is on the host (`/bin` → `usr/bin`).
@@ -237,10 +259,17 @@ mod tests {
 
     #[test]
     fn as_an_ordinary_user_paths_are_bound_as_they_are() {
-        let bind = Bind { write: true, ..Bind::read_only("/home/me/out", "/work/out") };
+        let bind = Bind { access: Access::Write, ..Bind::read_only("/home/me/out", "/work/out") };
         let text = text(None, &[bind]);
         assert!(!text.contains("--stage") && !text.contains("--user "));
         assert!(text.contains("--bind /home/me/out /work/out"));
+    }
+
+    #[test]
+    fn a_copy_is_a_file_system_of_its_own_that_the_agent_fills() {
+        let text = text(Some(70_000), &[Bind::copy("/data/checkouts/1", "/repo")]);
+        assert!(text.contains("--size 4096 --tmpfs /repo --ro-bind /tmp/4 /run/portcullis/copies/0"));
+        assert!(text.ends_with("/work 1500 /run/portcullis/copies/0 /repo"));
     }
 
     #[test]

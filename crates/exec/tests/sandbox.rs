@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use portcullis_exec::{Launch, LayerState, Limits, LocalExecutor, Outcome, Settings, Sink, doctor};
+use portcullis_exec::{Bind, Launch, LayerState, Limits, LocalExecutor, Outcome, Settings, Sink, doctor};
 use portcullis_model::agent::{Report, Role, Stdout, Step, TaskSpec, When};
 use portcullis_model::{Code, TaskId};
 
@@ -44,6 +44,10 @@ impl Bench {
     }
 
     async fn shell(&self, script: &str, limits: Limits) -> (Outcome, String) {
+        self.shell_with(script, limits, vec![]).await
+    }
+
+    async fn shell_with(&self, script: &str, limits: Limits, binds: Vec<Bind>) -> (Outcome, String) {
         let task = TaskId::from_uuid(uuid::Uuid::now_v7());
         let step = Step::Run {
             name: "script".into(),
@@ -67,7 +71,7 @@ impl Bench {
         let workdir = self.executor.workdir(task).unwrap();
         std::fs::write(workdir.path().join("own"), "mine").unwrap();
         let log = Log::default();
-        let launch = Launch { task, attempt: 1, spec, workdir, binds: vec![], door: None, limits };
+        let launch = Launch { task, attempt: 1, spec, workdir, binds, door: None, limits };
         let outcome = self.executor.launch(launch, Box::new(log.clone())).unwrap().wait().await;
         let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
         (outcome, text)
@@ -103,6 +107,31 @@ async fn a_task_sees_its_own_files_and_nothing_of_the_runner() {
         assert!(["PATH", "PWD", "OLDPWD", "SHLVL", "_"].contains(&name), "unexpected variable: {line}");
     }
     assert!(log.contains("\n1000\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_copy_is_written_and_gone_and_has_a_size() {
+    let bench = Bench::new();
+    let repo = bench.data.path().join("repo");
+    std::fs::create_dir_all(repo.join("dev")).unwrap();
+    std::fs::write(repo.join("dev/a"), "original").unwrap();
+    std::os::unix::fs::symlink("dev/a", repo.join("link")).unwrap();
+    for folder in [&repo, &repo.join("dev")] {
+        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let binds = || vec![Bind::copy(&repo, "/repo")];
+    let script = "set -e; cat /repo/link; echo changed > /repo/dev/a; echo new > /repo/new; cat /repo/dev/a";
+    for _ in 0..2 {
+        let (outcome, log) = bench.shell_with(script, limits(), binds()).await;
+        assert!(outcome.fault.is_none(), "{outcome:?} {log}");
+        assert_eq!(log, "originalchanged\n");
+    }
+    assert_eq!(std::fs::read(repo.join("dev/a")).unwrap(), b"original");
+    assert!(!repo.join("new").exists());
+    let (outcome, log) = bench.shell_with("ls /run/portcullis/copies/0 && exit 3", limits(), binds()).await;
+    assert!(log.contains("Permission denied"), "{outcome:?} {log}");
+    let (_, log) = bench.shell_with("head -c 20000000 /dev/zero > /repo/big", limits(), binds()).await;
+    assert!(log.contains("No space left"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,9 @@ pub struct Args {
     /// The OpenTofu or Terraform program; found on PATH when not given
     #[arg(long, value_name = "PROGRAM")]
     tool: Option<PathBuf>,
+    /// The Terragrunt program, for the driver of that name; found on PATH when not given
+    #[arg(long, value_name = "PROGRAM")]
+    terragrunt: Option<PathBuf>,
     /// The portcullis-agent program; found beside this one when not given
     #[arg(long, value_name = "PROGRAM")]
     agent: Option<PathBuf>,
@@ -111,6 +114,7 @@ fn options(args: Args, environment: &Environment) -> Result<ServeOptions, Fault>
         transport,
         credential,
         tool: args.tool,
+        terragrunt: args.terragrunt,
         agent: args.agent,
         parallel: args.parallel,
         shutdown_grace: Duration::from_secs(args.shutdown_grace),

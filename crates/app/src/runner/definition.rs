@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use portcullis_estate::{AccountFacts, Entry, Estate, GitSource, Source, ToolFacts};
-use portcullis_fleet::{Account, Fleet};
+use portcullis_fleet::{Account, Driver, Fleet};
 use portcullis_mirror::Mirror;
 use portcullis_model::record::ApplyRule;
 use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Fault};
@@ -41,18 +41,30 @@ pub struct Definition {
     pub account: Account,
     /// The tool that it wants, found on this host.
     pub tool: Tool,
+    /// Terragrunt, where that is the driver.
+    pub terragrunt: Option<Tool>,
     /// The branch that it was read from.
     pub protected: BranchName,
 }
 
 impl Definition {
+    /// The programs that run its units, with their versions.
+    pub fn programs(&self) -> String {
+        let names = self.terragrunt.iter().chain([&self.tool]);
+        names.map(|tool| format!("{} {}", tool.driver.name, tool.driver.version)).collect::<Vec<_>>().join(", ")
+    }
+
     /// What the estate is evaluated with.
     pub fn estate_settings(&self) -> portcullis_estate::Settings {
         portcullis_estate::Settings {
             within: self.account.path.clone(),
             account: Some(AccountFacts { name: self.account.name.clone(), id: self.account.id.clone() }),
             env: self.account.env.clone(),
-            tool: ToolFacts { name: self.tool.driver.name.clone(), version: self.tool.driver.version.clone() },
+            tool: ToolFacts {
+                name: self.tool.driver.name.clone(),
+                version: self.tool.driver.version.clone(),
+                terragrunt: self.terragrunt.as_ref().map(|tool| tool.driver.version.clone()),
+            },
             ..portcullis_estate::Settings::default()
         }
     }
@@ -154,6 +166,10 @@ impl Definitions {
         let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
         let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
         let tool = self.tools.find(account.tools.tool.as_ref()).await?;
+        let terragrunt = match account.tools.driver {
+            Driver::Native => None,
+            Driver::Terragrunt => Some(self.tools.find_terragrunt(account.tools.terragrunt.as_ref()).await?),
+        };
         let identities = account.identities.iter().map(|(name, identity)| Identity {
             name: name.clone(),
             issuer: identity.issuer.clone(),
@@ -162,7 +178,7 @@ impl Definitions {
         });
         self.verifier.replace(identities.collect()).map_err(first)?;
         let rules = rules(&account, &self.protected);
-        let definition = Definition { commit, account, tool, protected: self.protected.clone() };
+        let definition = Definition { commit, account, tool, terragrunt, protected: self.protected.clone() };
         self.in_force.send_replace(Some(Arc::new(definition)));
         self.rules.send_replace(Some(Arc::new(rules)));
         Ok(())

@@ -50,7 +50,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let store = Store::open(&data.join("store"), &data.join("store.key")).await?;
     let executor = executor(&options, &data).await?;
     let mirror = Arc::new(mirror(&options, &data).await?);
-    let tools = tool::Tools::new(options.tool.clone(), options.search_path.clone());
+    let tools = tool::Tools::new(options.tool.clone(), options.terragrunt.clone(), options.search_path.clone());
     let verifier = Arc::new(Verifier::new(Vec::new()).map_err(first)?);
     let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,6 +53,7 @@ impl Checkouts {
         // Left by an attempt that failed.
         let _ = fs::remove_dir_all(&folder);
         write(&GitSource::open(git_dir, commit)?, &folder)?;
+        seem_a_repository(&folder)?;
         complete.push(commit.clone());
         if complete.len() > KEPT {
             let old = complete.remove(0);
@@ -61,6 +62,18 @@ impl Checkouts {
         }
         Ok(folder)
     }
+}
+
+/// The least that `git rev-parse --show-toplevel` takes for a repository: hooks and Terragrunt ask where its root is.
+/// It has no objects and no configuration. A commit cannot hold an entry of that name.
+fn seem_a_repository(folder: &Path) -> Result<(), Fault> {
+    let git = folder.join(".git");
+    let failed = |error: std::io::Error| Fault::io(git.display(), &error);
+    for inner in ["objects", "refs"] {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(git.join(inner)).map_err(failed)?;
+    }
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").map_err(failed)?;
+    fs::set_permissions(git.join("HEAD"), fs::Permissions::from_mode(0o644)).map_err(failed)
 }
 
 fn write(source: &dyn Source, to: &Path) -> Result<(), Fault> {

@@ -3,7 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`prepare`] | which units a run is about, and in which order |
-//! | [`perform`] | one unit's plan or apply: resolve, compare, decide |
+//! | [`perform`] | one unit's plan or apply: plan, compare, decide |
+//! | [`subject`] | the unit at its commit, and what goes into it |
+//! | [`drive`] | the unit through its driver |
 //! | [`sandbox`] | one recipe in one sandbox, with its door and its log |
 //! | [`checkout`] | the repository at a commit, as a read-only folder for sandboxes |
 //! | [`outputs`] | a unit's outputs, read from its state |
@@ -12,10 +14,12 @@
 //! Whether a plan may be applied is `engine::decide`'s; this module gathers what the decision depends on.
 
 pub mod checkout;
+pub mod drive;
 pub mod outputs;
 pub mod perform;
 pub mod prepare;
 pub mod sandbox;
+pub mod subject;
 pub mod took;
 
 use std::path::{Path, PathBuf};
@@ -25,10 +29,9 @@ use std::time::Instant;
 use portcullis_engine::{BoxFuture, JobDone, JobRequest, Prepared, Stop, Work};
 use portcullis_estate::Estate;
 use portcullis_exec::LocalExecutor;
-use portcullis_fleet::Driver;
 use portcullis_mirror::Mirror;
 use portcullis_model::record::RunRecord;
-use portcullis_model::{Code, CommitId, Fault};
+use portcullis_model::{CommitId, Fault};
 use portcullis_store::Store;
 
 use crate::gate::entry::not_ready;
@@ -63,14 +66,9 @@ impl Worker {
         Ok(Worker { store, mirror, executor, definitions, checkouts, doors })
     }
 
-    /// The definition in force, if it is one that this runner can work by.
+    /// The definition in force.
     pub(crate) fn definition(&self) -> Result<Arc<Definition>, Fault> {
-        let definition = self.definitions.in_force().ok_or_else(not_ready)?;
-        if definition.account.tools.driver == Driver::Terragrunt {
-            return Err(Fault::new(Code::DRIVER_REFUSED, "this version of the runner has the native driver only")
-                .remedy("Set `driver = \"native\"` in `tools`."));
-        }
-        Ok(definition)
+        self.definitions.in_force().ok_or_else(not_ready)
     }
 
     /// The estate at a commit.

@@ -1,26 +1,20 @@
 //! One unit's plan or apply: resolve, plan, compare, decide, apply.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis_driver::native::Prepared;
-use portcullis_driver::{
-    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, InitTree, Job as DriverJob, Limits,
-};
 use portcullis_engine::{
     Approved, Begun, Case, Change, Fresh, Job, JobDone, JobRequest, Mock, Reviewed, Stop, Verdict, decide, is_approved,
 };
-use portcullis_estate::{Estate, GitSource, Resolved};
-use portcullis_exec::Outcome;
-use portcullis_model::run::{Phase, TaskResult};
+use portcullis_model::run::TaskResult;
 use portcullis_model::{Code, Digest, Fault, UnitPath};
 use portcullis_store::{PlanPurpose, PlanRecord};
 use serde_json::Value;
 
+use super::drive::{Drive, Ended, Made};
+use super::subject::{Inputs, Subject};
 use super::took::took;
-use super::{Worker, outputs, sandbox};
-use crate::runner::definition::Definition;
+use super::{Worker, outputs};
 use crate::runner::now;
 use crate::runner::ports::when_there_is_space;
 
@@ -32,20 +26,6 @@ const PART_CHANGE: &str = "change";
 const PART_LOCK: &str = "lock";
 /// Part of a plan: the mock outputs that went in, by unit.
 const PART_MOCKS: &str = "mocks";
-/// Most bytes of a log's end that a fault names.
-const TAIL_LINES: usize = 12;
-
-/// Why a job ended early.
-enum Ended {
-    Fault(Fault),
-    Interrupted,
-}
-
-impl From<Fault> for Ended {
-    fn from(fault: Fault) -> Self {
-        Ended::Fault(fault)
-    }
-}
 
 /// Does one job.
 pub async fn perform(worker: &Worker, request: &JobRequest, stop: Stop) -> JobDone {
@@ -61,73 +41,27 @@ pub async fn perform(worker: &Worker, request: &JobRequest, stop: Stop) -> JobDo
     }
 }
 
-/// What a task works on.
-struct Subject {
-    definition: Arc<Definition>,
-    estate: Arc<Estate>,
-    input_digest: Digest,
-}
-
-async fn subject(worker: &Worker, request: &JobRequest) -> Result<Subject, Fault> {
-    let begun = Instant::now();
-    let definition = worker.definition()?;
-    let estate = worker.estate(&definition, &request.run.commit).await?;
-    took("evaluate", &request.task.unit, begun);
-    match estate.units().get(&request.task.unit) {
-        Some(Ok(unit)) => {
-            let input_digest = unit.input_digest;
-            Ok(Subject { definition, estate, input_digest })
-        }
-        Some(Err(faults)) => {
-            Err(faults.first().cloned().unwrap_or_else(|| Fault::internal("a broken unit without a fault")))
-        }
-        None => Err(Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit {}", request.task.unit))),
-    }
-}
-
-/// The unit with its dependencies' outputs as they are now.
-async fn resolve(
-    worker: &Worker,
-    request: &JobRequest,
-    subject: &Subject,
-    command: &'static str,
-) -> Result<Resolved, Fault> {
-    let begun = Instant::now();
-    let unit = request.task.unit.clone();
-    let known = match subject.estate.units().get(&unit) {
-        Some(Ok(known)) => outputs::of_dependencies(&worker.store, known).await?,
-        _ => outputs::Outputs::new(),
-    };
-    let estate = subject.estate.clone();
-    let resolved = tokio::task::spawn_blocking(move || {
-        estate.resolve(&unit, command, &|dependency: &UnitPath| known.get(dependency).cloned())
-    });
-    let resolved = resolved.await.map_err(|error| Fault::internal(format!("resolving a unit: {error}")))?;
-    took("evaluate", &request.task.unit, begun);
-    resolved
-}
-
 async fn plan_run(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Result<JobDone, Ended> {
-    let subject = subject(worker, request).await?;
-    let resolved = resolve(worker, request, &subject, "plan").await?;
-    let (record, _) = make_plan(worker, request, &subject, &resolved, PlanPurpose::Plan, &mut stop).await?;
+    let subject = Subject::find(worker, request).await?;
+    let inputs = Inputs::gather(worker, request, &subject, "plan").await?;
+    let (record, _) = make_plan(worker, request, &subject, &inputs, PlanPurpose::Plan, &mut stop).await?;
     Ok(JobDone::Planned { plan: record.digest, summary: record.summary })
 }
 
 /// In an apply run: the reviewed plan if it is intact, else a fresh one, compared.
 async fn ready(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Result<JobDone, Ended> {
-    let subject = subject(worker, request).await?;
-    let resolved = resolve(worker, request, &subject, "apply").await?;
+    let subject = Subject::find(worker, request).await?;
+    let inputs = Inputs::gather(worker, request, &subject, "apply").await?;
     let reviewed = reviewed(worker, request, &subject).await?;
     if request.task.unknown_outcome_of.is_none()
         && let Some(record) = &reviewed
-        && is_intact(worker, record, &resolved).await?
+        && is_intact(worker, record, &inputs).await?
     {
         let verdict =
             if record.summary.is_empty() { Verdict::NoChange } else { Verdict::Apply(TaskResult::AppliedReviewed) };
         return Ok(JobDone::Decided { plan: record.digest, summary: record.summary.clone(), verdict });
     }
-    plan_and_decide(worker, request, &subject, &resolved, reviewed.as_ref(), None, &mut stop).await
+    plan_and_decide(worker, request, &subject, &inputs, reviewed.as_ref(), None, &mut stop).await
 }
 
 /// The newest plan of a plan run for this unit and input digest.
@@ -137,11 +71,11 @@ async fn reviewed(worker: &Worker, request: &JobRequest, subject: &Subject) -> R
 }
 
 /// Whether everything that a plan was made from still holds. The input digest is equal: it was found by it.
-async fn is_intact(worker: &Worker, plan: &PlanRecord, resolved: &Resolved) -> Result<bool, Fault> {
+async fn is_intact(worker: &Worker, plan: &PlanRecord, inputs: &Inputs) -> Result<bool, Fault> {
     let state = state_version(worker, &plan.unit).await?;
     Ok(plan.mocked.is_empty()
-        && resolved.mocked.is_empty()
-        && plan.outputs_digest == outputs::digest(&resolved.used_outputs)
+        && inputs.taken.mocked.is_empty()
+        && plan.outputs_digest == outputs::digest(&inputs.taken.used_outputs)
         && plan.state_version == Some(state))
 }
 
@@ -153,14 +87,14 @@ async fn plan_and_decide(
     worker: &Worker,
     request: &JobRequest,
     subject: &Subject,
-    resolved: &Resolved,
+    inputs: &Inputs,
     reviewed: Option<&PlanRecord>,
     approved: Option<&PlanRecord>,
     stop: &mut Stop,
 ) -> Result<JobDone, Ended> {
-    let (record, change) = make_plan(worker, request, subject, resolved, PlanPurpose::Apply, stop).await?;
+    let (record, change) = make_plan(worker, request, subject, inputs, PlanPurpose::Apply, stop).await?;
     let reviewed_change = match reviewed {
-        Some(plan) => Some((change_of(worker, plan.digest).await?, mocks_of(worker, plan.digest, resolved).await?)),
+        Some(plan) => Some((change_of(worker, plan.digest).await?, mocks_of(worker, plan.digest, inputs).await?)),
         None => None,
     };
     let approved_change = match approved {
@@ -189,11 +123,11 @@ async fn change_of(worker: &Worker, plan: Digest) -> Result<Change, Fault> {
 }
 
 /// What the reviewed plan used instead of outputs, with the outputs that are there now.
-async fn mocks_of(worker: &Worker, plan: Digest, resolved: &Resolved) -> Result<Vec<Mock>, Fault> {
+async fn mocks_of(worker: &Worker, plan: Digest, inputs: &Inputs) -> Result<Vec<Mock>, Fault> {
     let Some(bytes) = worker.store.plan_part(&plan, PART_MOCKS).await? else { return Ok(Vec::new()) };
     let mocks: BTreeMap<UnitPath, Value> = serde_json::from_slice(&bytes)
         .map_err(|error| Fault::new(Code::SEAL_BROKEN, format!("the mocks of plan {plan}: {error}")))?;
-    let real = |unit: &UnitPath| resolved.used_outputs.get(unit).cloned();
+    let real = |unit: &UnitPath| inputs.taken.used_outputs.get(unit).cloned();
     Ok(mocks.into_iter().filter_map(|(unit, mock)| Some(Mock { mock, real: real(&unit)? })).collect())
 }
 
@@ -208,23 +142,20 @@ async fn make_plan(
     worker: &Worker,
     request: &JobRequest,
     subject: &Subject,
-    resolved: &Resolved,
+    inputs: &Inputs,
     purpose: PlanPurpose,
     stop: &mut Stop,
 ) -> Result<(PlanRecord, Change), Ended> {
     // Before the plan: a state that moves while it is made makes the plan stale, never fresh.
     let state = state_version(worker, &request.task.unit).await?;
-    let mut outcome = drive(worker, request, subject, resolved, DriverJob::Plan, None, Phase::Plan, stop).await?;
-    let missing = |what: &str| Fault::new(Code::AGENT_PROTOCOL, format!("the sandbox sent no {what}"));
-    let plan = outcome.artifacts.remove(ARTIFACT_PLAN).ok_or_else(|| missing("plan"))?;
-    let show = outcome.artifacts.remove(ARTIFACT_SHOW).ok_or_else(|| missing("`show -json`"))?;
-    let lock = outcome.artifacts.remove(ARTIFACT_LOCK);
+    let drive = Drive { worker, request, definition: &subject.definition, inputs };
+    let Made { plan, show, lock } = drive.plan(stop).await?;
     let begun = Instant::now();
     let (change, mut summary) = Change::from_show_json(&show)?;
     took("read and compare the change", &request.task.unit, begun);
-    summary.mocked = resolved.mocked.iter().map(|mocked| mocked.unit.clone()).collect();
+    summary.mocked = inputs.taken.mocked.iter().map(|mocked| mocked.unit.clone()).collect();
     let mocks: BTreeMap<&UnitPath, &Value> =
-        resolved.mocked.iter().map(|mocked| (&mocked.unit, &mocked.values)).collect();
+        inputs.taken.mocked.iter().map(|mocked| (&mocked.unit, &mocked.values)).collect();
     let json = |what: &str, result: serde_json::Result<Vec<u8>>| {
         result.map_err(|error| Fault::internal(format!("{what}: {error}")))
     };
@@ -239,14 +170,14 @@ async fn make_plan(
         task: request.task.id,
         commit: request.run.commit.clone(),
         input_digest: subject.input_digest,
-        outputs_digest: outputs::digest(&resolved.used_outputs),
+        outputs_digest: outputs::digest(&inputs.taken.used_outputs),
         lock_digest: lock.as_deref().map(Digest::of),
         state_serial: None,
         state_lineage: None,
         state_version: Some(state),
         mocked: summary.mocked.clone(),
         summary,
-        tool: format!("{} {}", subject.definition.tool.driver.name, subject.definition.tool.driver.version),
+        tool: subject.definition.programs(),
         purpose,
         created_at: now(),
     };
@@ -271,16 +202,16 @@ async fn apply(
     basis: TaskResult,
     mut stop: Stop,
 ) -> Result<JobDone, Ended> {
-    let subject = subject(worker, request).await?;
-    let resolved = resolve(worker, request, &subject, "apply").await?;
+    let subject = Subject::find(worker, request).await?;
+    let inputs = Inputs::gather(worker, request, &subject, "apply").await?;
     let record = worker.store.plan_get(&plan).await?;
     let record =
         record.ok_or_else(|| Fault::new(Code::PLAN_UNKNOWN, format!("plan {} is not kept here", plan.short())))?;
-    if record.input_digest != subject.input_digest || !is_intact(worker, &record, &resolved).await? {
+    if record.input_digest != subject.input_digest || !is_intact(worker, &record, &inputs).await? {
         let approved =
             is_approved(&request.run.rule, &request.task.approvals, plan) || basis == TaskResult::AppliedApproved;
         let (reviewed, approved) = if approved { (None, Some(&record)) } else { (Some(&record), None) };
-        return plan_and_decide(worker, request, &subject, &resolved, reviewed, approved, &mut stop).await;
+        return plan_and_decide(worker, request, &subject, &inputs, reviewed, approved, &mut stop).await;
     }
     let bytes = part(worker, plan, PART_PLAN).await?;
     if Digest::of(&bytes) != plan {
@@ -291,85 +222,7 @@ async fn apply(
         .into());
     }
     let lock = worker.store.plan_part(&plan, PART_LOCK).await?;
-    let job = DriverJob::Apply { plan: &bytes };
-    drive(worker, request, &subject, &resolved, job, lock.as_deref(), Phase::Apply, &mut stop).await?;
+    let drive = Drive { worker, request, definition: &subject.definition, inputs: &inputs };
+    drive.apply(&bytes, lock.as_deref(), &mut stop).await?;
     Ok(JobDone::Applied)
-}
-
-/// Lowers the unit and runs it in a sandbox; keeps what `init` made.
-#[allow(clippy::too_many_arguments, reason = "the parts of one sandbox, used here only")]
-async fn drive(
-    worker: &Worker,
-    request: &JobRequest,
-    subject: &Subject,
-    resolved: &Resolved,
-    job: DriverJob<'_>,
-    lock: Option<&[u8]>,
-    phase: Phase,
-    stop: &mut Stop,
-) -> Result<Outcome, Ended> {
-    let begun = Instant::now();
-    let source = GitSource::open(worker.mirror.git_dir(), &request.run.commit)?;
-    let limits = Limits {
-        step_timeout_s: u32::try_from(subject.definition.account.limits.timeout_s).unwrap_or(u32::MAX),
-        ..Limits::default()
-    };
-    let prepared = Prepared::new(&source, resolved, &subject.definition.tool.driver, limits, lock)?;
-    let key = prepared.init_key();
-    let kept: Option<InitTree> = match key {
-        Some(key) => worker.store.cache_get(&key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
-        None => None,
-    };
-    let recipe = prepared.recipe(job, kept.as_ref())?;
-    took("lay out", &request.task.unit, begun);
-    if stop.is_raised() {
-        return Err(Ended::Interrupted);
-    }
-    let mut outcome = sandbox::run(worker, &subject.definition, request, phase, recipe, stop).await?;
-    if let (Some(key), None) = (key, &kept) {
-        let begun = Instant::now();
-        keep_init(worker, key, &mut outcome).await?;
-        took("keep what init made", &request.task.unit, begun);
-    }
-    if outcome.interrupted && outcome.fault.as_ref().is_none_or(|fault| fault.code() != Code::TASK_TIMEOUT) {
-        return Err(Ended::Interrupted);
-    }
-    match outcome.fault.take() {
-        Some(fault) => Err(explain(worker, request, fault).await.into()),
-        None => Ok(outcome),
-    }
-}
-
-async fn keep_init(worker: &Worker, key: Digest, outcome: &mut Outcome) -> Result<(), Fault> {
-    let prefix = format!("{ARTIFACT_INIT}/");
-    let names: Vec<String> = outcome.artifacts.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
-    let mut tree = InitTree::new();
-    for name in names {
-        if let (Some(path), Some(bytes)) =
-            (name.strip_prefix(&prefix).map(str::to_owned), outcome.artifacts.remove(&name))
-        {
-            tree.insert(path, bytes);
-        }
-    }
-    if tree.is_empty() {
-        return Ok(());
-    }
-    let bytes = serde_json::to_vec(&tree).map_err(|error| Fault::internal(format!("an init tree: {error}")))?;
-    // What is not kept is made again.
-    worker.store.cache_put(&key, bytes).await.map(|_| ())
-}
-
-/// The end of the log says what the tool said.
-async fn explain(worker: &Worker, request: &JobRequest, fault: Fault) -> Fault {
-    const TAIL_BYTES: u64 = 16 * 1024;
-    let end = worker.store.log_read(request.task.id, 0, 0).await.map_or(0, |chunk| chunk.length);
-    let Ok(chunk) = worker.store.log_read(request.task.id, end.saturating_sub(TAIL_BYTES), TAIL_BYTES as usize).await
-    else {
-        return fault;
-    };
-    let text = String::from_utf8_lossy(&chunk.bytes).into_owned();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
-    let clean = |line: &str| line.chars().filter(|c| !c.is_control()).take(300).collect::<String>();
-    tail.fold(fault, |fault, line| fault.note(clean(line)))
 }

@@ -1,5 +1,6 @@
 //! One recipe in one sandbox: its folder, its door, its log, and what came of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use portcullis_broker::{Decision, Door, DoorSettings};
-use portcullis_driver::{Layout, Recipe};
+use portcullis_driver::{Layout, REPOSITORY, Recipe, Repository};
 use portcullis_engine::{JobRequest, Stop};
 use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
 use portcullis_fleet::Account;
@@ -29,18 +31,28 @@ static DOORS: AtomicU64 = AtomicU64::new(0);
 /// Most refused calls that a log names.
 const REFUSED_SHOWN: usize = 10;
 
-/// Runs a recipe.
+/// What came of a recipe.
+pub struct Ran {
+    /// What came of its sandbox.
+    pub outcome: Outcome,
+    /// Whether the unit's own state was asked for at the door.
+    pub read_own_state: bool,
+}
+
+/// Runs a recipe. `readable` is what the door answers for the states of other units.
 ///
 /// # Errors
 /// What keeps the sandbox from being started; what goes wrong in it is in the outcome.
+#[allow(clippy::too_many_arguments, reason = "the parts of one sandbox, used in one place")]
 pub async fn run(
     worker: &Worker,
     definition: &Definition,
     request: &JobRequest,
     phase: Phase,
     recipe: Recipe,
+    readable: BTreeMap<UnitPath, Bytes>,
     stop: &mut Stop,
-) -> Result<Outcome, Fault> {
+) -> Result<Ran, Fault> {
     let task = request.task.id;
     let begun = Instant::now();
     let workdir = worker.executor.workdir(task)?;
@@ -48,25 +60,20 @@ pub async fn run(
     let layout = recipe.layout;
     let written = tokio::task::spawn_blocking(move || write(&layout, &root)).await;
     written.map_err(|error| Fault::internal(format!("writing a layout: {error}")))??;
-    let mut binds = Vec::new();
-    if recipe.needs_repository {
-        let folder = worker.checkouts.folder(worker.mirror.git_dir(), &request.run.commit)?;
-        binds.push(Bind::read_only(folder, portcullis_driver::REPOSITORY));
-    }
-    if let Some(host) = &definition.tool.bind {
-        present(host)?;
-        binds.push(Bind::read_only(host, definition.tool.driver.program.clone()));
-    }
-    let socket = worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string());
-    let door = Door::open(DoorSettings {
-        socket: socket.clone(),
-        owner_uid: Some(workdir.uid()),
-        task,
-        unit: request.task.unit.clone(),
-        phase,
-        readable: std::collections::BTreeMap::new(),
-        port: Arc::new(StoreStates(worker.store.clone())),
-    })?;
+    let binds = binds(worker, definition, request, recipe.repository)?;
+    // Not every recipe has a door: a plan is shown without one.
+    let door = match &recipe.spec.door {
+        Some(_) => Some(Door::open(DoorSettings {
+            socket: worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string()),
+            owner_uid: Some(workdir.uid()),
+            task,
+            unit: request.task.unit.clone(),
+            phase,
+            readable,
+            port: Arc::new(StoreStates(worker.store.clone())),
+        })?),
+        None => None,
+    };
     let names: Vec<Option<String>> = recipe.spec.steps.iter().map(name).collect();
     let sink = LogSink {
         writer: worker.store.log_writer(task)?,
@@ -81,7 +88,7 @@ pub async fn run(
         spec: recipe.spec,
         workdir,
         binds,
-        door: Some(socket),
+        door: door.as_ref().map(|door| door.socket().to_path_buf()),
         limits: limits(&definition.account),
     };
     let running = worker.executor.launch(launch, Box::new(sink))?;
@@ -97,12 +104,37 @@ pub async fn run(
     };
     say_times(&request.task.unit, &names, &outcome, begun.elapsed());
     let begun = Instant::now();
-    let calls = door.close().await;
-    // A tool that was killed has left its state locked; nobody else may hold that lock.
-    worker.store.state_unlock_task(task).await?;
-    note_refused(worker, task, &calls)?;
+    let mut ran = Ran { outcome, read_own_state: false };
+    if let Some(door) = door {
+        ran.read_own_state = door.read_own_state();
+        let calls = door.close().await;
+        // A tool that was killed has left its state locked; nobody else may hold that lock.
+        worker.store.state_unlock_task(task).await?;
+        note_refused(worker, task, &calls)?;
+    }
     took("close the door", &request.task.unit, begun);
-    Ok(outcome)
+    Ok(ran)
+}
+
+fn binds(
+    worker: &Worker,
+    definition: &Definition,
+    request: &JobRequest,
+    repository: Repository,
+) -> Result<Vec<Bind>, Fault> {
+    let folder = || worker.checkouts.folder(worker.mirror.git_dir(), &request.run.commit);
+    let mut binds = match repository {
+        Repository::Hidden => Vec::new(),
+        Repository::Shown => vec![Bind::read_only(folder()?, REPOSITORY)],
+        Repository::Copied => vec![Bind::copy(folder()?, REPOSITORY)],
+    };
+    for tool in std::iter::once(&definition.tool).chain(&definition.terragrunt) {
+        if let Some(host) = &tool.bind {
+            present(host)?;
+            binds.push(Bind::read_only(host, tool.driver.program.clone()));
+        }
+    }
+    Ok(binds)
 }
 
 /// Says how long the sandbox took: until it was closed, each step, and what is left: starting it and its end.

@@ -146,7 +146,7 @@ impl Fixture {
         let mirror = Arc::new(Mirror::open(MirrorSettings::new(data.path().join("mirror.git"), url)).await.unwrap());
         let options = options(data.path(), &repo);
         let verifier = Arc::new(Verifier::new(Vec::new()).unwrap());
-        let tools = Tools::new(options.tool.clone(), None);
+        let tools = Tools::new(options.tool.clone(), None, None);
         let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
         definitions.refresh().await.unwrap();
         let unfinished = store.runs_unfinished().await.unwrap();
@@ -323,6 +323,7 @@ fn options(data: &Path, repo: &TestRepo) -> ServeOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Loopback,
         credential: None,
+        terragrunt: None,
         tool: Some(tool),
         agent: None,
         parallel: None,

@@ -43,6 +43,9 @@ struct OutputsHere {
     real: Option<Map<String, Json>>,
 }
 
+/// All, mocked, real.
+pub(crate) type AllOutputs = (Map<String, Json>, Map<String, Json>, Option<Map<String, Json>>);
+
 /// Whether an unknown is an output of a dependency.
 pub(crate) fn is_output(reason: &str) -> bool {
     reason.starts_with("dependency.")
@@ -101,6 +104,16 @@ impl DependencyBlock {
             let _ = self.outputs.set(found);
         }
         Ok(self.outputs.get().and_then(Option::as_ref))
+    }
+
+    /// All outputs that may go in, those of them that are mocked, and the real ones; `None` when there are none.
+    pub(crate) fn all_outputs(&self, session: &Session<'_>) -> Result<Option<AllOutputs>, Fault> {
+        let Some(here) = self.outputs(session)? else { return Ok(None) };
+        let none = Map::new();
+        let real = here.real.as_ref().unwrap_or(&none);
+        let mocked = here.values.iter().filter(|(name, value)| (here.mocked)(real, name, value));
+        let mocked = mocked.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Ok(Some((here.values.clone(), mocked, here.real.clone())))
     }
 
     /// Real outputs, mocks where the rules allow them, or `None` when the block asks for none.

@@ -105,6 +105,10 @@ impl ContentId {
         ContentId::from_git(id)
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn from_git(id: ObjectId) -> Result<Self, Fault> {
         id.as_bytes()
             .try_into()

@@ -175,9 +175,12 @@ fn a_moved_unit_is_found_again_although_its_values_follow_its_folder() {
 fn another_tool_is_another_input() {
     let folder = live();
     let base = folder.load();
-    let tool = ToolFacts { name: "tofu".into(), version: "1.11.4".into() };
-    let head = folder.load_with(&Settings { tool, ..Settings::default() });
-    assert_eq!(affected(&base, &head).iter().map(|found| found.kind).collect::<Vec<_>>(), [AffectedKind::Changed; 2]);
-    assert_eq!(explained(&base, &head), ["dev/vpc changed: tool differs", "dev/app changed: tool differs"]);
+    let tofu = ToolFacts { name: "tofu".into(), version: "1.11.4".into(), terragrunt: None };
+    for tool in [tofu, ToolFacts { terragrunt: Some("1.1.0".into()), ..ToolFacts::default() }] {
+        let head = folder.load_with(&Settings { tool, ..Settings::default() });
+        let kinds = affected(&base, &head).iter().map(|found| found.kind).collect::<Vec<_>>();
+        assert_eq!(kinds, [AffectedKind::Changed; 2]);
+        assert_eq!(explained(&base, &head), ["dev/vpc changed: tool differs", "dev/app changed: tool differs"]);
+    }
     assert_ne!(unit(&base, "dev/vpc").input_digest, unit(&base, "dev/app").input_digest);
 }

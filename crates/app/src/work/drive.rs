@@ -1,0 +1,246 @@
+//! One unit through its driver: lowered to a recipe, run in a sandbox, and what came out of it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bytes::Bytes;
+use portcullis_driver::{
+    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, InitTree, Job, Limits, Recipe, native, show, terragrunt,
+};
+use portcullis_engine::{JobRequest, Stop};
+use portcullis_estate::{GitSource, Resolved};
+use portcullis_exec::Outcome;
+use portcullis_model::run::Phase;
+use portcullis_model::{Code, Digest, Fault, Place, UnitPath};
+
+use super::Worker;
+use super::sandbox::{self, Ran};
+use super::subject::{How, Inputs};
+use super::took::took;
+use crate::runner::definition::Definition;
+
+/// Most lines of a log's end that a fault names.
+const TAIL_LINES: usize = 12;
+
+/// Why a job ended early.
+pub enum Ended {
+    /// It failed.
+    Fault(Fault),
+    /// It was stopped.
+    Interrupted,
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Ended::Fault(fault)
+    }
+}
+
+/// What a plan task made.
+pub struct Made {
+    /// The saved plan.
+    pub plan: Vec<u8>,
+    /// `show -json` of it.
+    pub show: Vec<u8>,
+    /// The lock file, if there is one.
+    pub lock: Option<Vec<u8>>,
+}
+
+/// A unit that is to be run.
+#[derive(Clone, Copy)]
+pub struct Drive<'a> {
+    /// Whose work it is.
+    pub worker: &'a Worker,
+    /// What is asked for.
+    pub request: &'a JobRequest,
+    /// What it is done by.
+    pub definition: &'a Definition,
+    /// What goes in.
+    pub inputs: &'a Inputs,
+}
+
+impl Drive<'_> {
+    /// Makes a plan.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being made.
+    pub async fn plan(self, stop: &mut Stop) -> Result<Made, Ended> {
+        let mut outcome = match &self.inputs.how {
+            How::Native(resolved) => self.native(resolved, Job::Plan, None, stop).await?,
+            How::Terragrunt { resolved, readable } => {
+                self.terragrunt(resolved.as_deref(), readable, Job::Plan, None, stop).await?
+            }
+        };
+        let plan = artifact(&mut outcome, ARTIFACT_PLAN)?;
+        let lock = outcome.artifacts.remove(ARTIFACT_LOCK);
+        if matches!(self.inputs.how, How::Terragrunt { .. }) {
+            let recipe = show::recipe(&self.definition.tool.driver, self.limits(), &plan, lock.as_deref())?;
+            outcome = self.run(Phase::Plan, recipe, &BTreeMap::new(), stop).await?.outcome;
+        }
+        Ok(Made { show: artifact(&mut outcome, ARTIFACT_SHOW)?, plan, lock })
+    }
+
+    /// Applies a saved plan, with the lock file that was collected with it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being applied.
+    pub async fn apply(self, plan: &[u8], lock: Option<&[u8]>, stop: &mut Stop) -> Result<(), Ended> {
+        let job = Job::Apply { plan };
+        match &self.inputs.how {
+            How::Native(resolved) => self.native(resolved, job, lock, stop).await?,
+            How::Terragrunt { resolved, readable } => {
+                self.terragrunt(resolved.as_deref(), readable, job, lock, stop).await?
+            }
+        };
+        Ok(())
+    }
+
+    /// Starts the tool directly; keeps what `init` made.
+    async fn native(
+        self,
+        resolved: &Resolved,
+        job: Job<'_>,
+        lock: Option<&[u8]>,
+        stop: &mut Stop,
+    ) -> Result<Outcome, Ended> {
+        let (unit, begun) = (&self.request.task.unit, Instant::now());
+        let source = GitSource::open(self.worker.mirror.git_dir(), &self.request.run.commit)?;
+        let tool = &self.definition.tool.driver;
+        let prepared = native::Prepared::new(&source, resolved, tool, self.limits(), job.into(), lock)?;
+        let key = prepared.init_key();
+        let kept: Option<InitTree> = match key {
+            Some(key) => self.worker.store.cache_get(&key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            None => None,
+        };
+        let recipe = prepared.recipe(job, kept.as_ref())?;
+        took("lay out", unit, begun);
+        let mut ran = self.start(phase(job), recipe, &BTreeMap::new(), stop).await?;
+        if let (Some(key), None) = (key, &kept) {
+            let begun = Instant::now();
+            keep_init(self.worker, key, &mut ran.outcome).await?;
+            took("keep what init made", unit, begun);
+        }
+        Ok(self.ended(ran).await?.outcome)
+    }
+
+    /// Starts Terragrunt.
+    async fn terragrunt(
+        self,
+        resolved: Option<&Resolved>,
+        readable: &BTreeMap<UnitPath, Bytes>,
+        job: Job<'_>,
+        lock: Option<&[u8]>,
+        stop: &mut Stop,
+    ) -> Result<Outcome, Ended> {
+        let Some(program) = &self.definition.terragrunt else {
+            return Err(Fault::internal("the terragrunt driver without terragrunt").into());
+        };
+        let unit = &self.request.task.unit;
+        if let Some(resolved) = resolved {
+            let source = GitSource::open(self.worker.mirror.git_dir(), &self.request.run.commit)?;
+            terragrunt::check(&source, resolved)?;
+        }
+        let programs = terragrunt::Programs { tool: &self.definition.tool.driver, terragrunt: &program.driver };
+        let recipe = terragrunt::recipe(unit, programs, self.limits(), lock, job)?;
+        let ran = self.run(phase(job), recipe, readable, stop).await?;
+        // Where the configuration is not fully known, neither is its backend: what counts is what the tool did.
+        if matches!(job, Job::Plan) && !ran.read_own_state {
+            return Err(no_state(unit).into());
+        }
+        Ok(ran.outcome)
+    }
+
+    async fn run(
+        self,
+        phase: Phase,
+        recipe: Recipe,
+        readable: &BTreeMap<UnitPath, Bytes>,
+        stop: &mut Stop,
+    ) -> Result<Ran, Ended> {
+        let ran = self.start(phase, recipe, readable, stop).await?;
+        self.ended(ran).await
+    }
+
+    async fn start(
+        self,
+        phase: Phase,
+        recipe: Recipe,
+        readable: &BTreeMap<UnitPath, Bytes>,
+        stop: &mut Stop,
+    ) -> Result<Ran, Ended> {
+        if stop.is_raised() {
+            return Err(Ended::Interrupted);
+        }
+        Ok(sandbox::run(self.worker, self.definition, self.request, phase, recipe, readable.clone(), stop).await?)
+    }
+
+    async fn ended(self, mut ran: Ran) -> Result<Ran, Ended> {
+        let outcome = &mut ran.outcome;
+        if outcome.interrupted && outcome.fault.as_ref().is_none_or(|fault| fault.code() != Code::TASK_TIMEOUT) {
+            return Err(Ended::Interrupted);
+        }
+        match outcome.fault.take() {
+            Some(fault) => Err(explain(self.worker, self.request, fault).await.into()),
+            None => Ok(ran),
+        }
+    }
+
+    fn limits(self) -> Limits {
+        Limits {
+            step_timeout_s: u32::try_from(self.definition.account.limits.timeout_s).unwrap_or(u32::MAX),
+            ..Limits::default()
+        }
+    }
+}
+
+fn phase(job: Job<'_>) -> Phase {
+    match job {
+        Job::Plan => Phase::Plan,
+        Job::Apply { .. } => Phase::Apply,
+    }
+}
+
+fn artifact(outcome: &mut Outcome, name: &str) -> Result<Vec<u8>, Fault> {
+    let missing = || Fault::new(Code::AGENT_PROTOCOL, format!("the sandbox sent no {name:?}"));
+    outcome.artifacts.remove(name).ok_or_else(missing)
+}
+
+fn no_state(unit: &UnitPath) -> Fault {
+    Fault::new(Code::BACKEND_REFUSED, format!("the plan of {unit} was made without its state in the runner's store"))
+        .at(Place::file(unit.as_str()))
+        .remedy(terragrunt::KEEP_STATE)
+}
+
+async fn keep_init(worker: &Worker, key: Digest, outcome: &mut Outcome) -> Result<(), Fault> {
+    let prefix = format!("{ARTIFACT_INIT}/");
+    let names: Vec<String> = outcome.artifacts.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
+    let mut tree = InitTree::new();
+    for name in names {
+        if let (Some(path), Some(bytes)) =
+            (name.strip_prefix(&prefix).map(str::to_owned), outcome.artifacts.remove(&name))
+        {
+            tree.insert(path, bytes);
+        }
+    }
+    if tree.is_empty() {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(&tree).map_err(|error| Fault::internal(format!("an init tree: {error}")))?;
+    // What is not kept is made again.
+    worker.store.cache_put(&key, bytes).await.map(|_| ())
+}
+
+/// The end of the log says what the tool said.
+async fn explain(worker: &Worker, request: &JobRequest, fault: Fault) -> Fault {
+    const TAIL_BYTES: u64 = 16 * 1024;
+    let end = worker.store.log_read(request.task.id, 0, 0).await.map_or(0, |chunk| chunk.length);
+    let Ok(chunk) = worker.store.log_read(request.task.id, end.saturating_sub(TAIL_BYTES), TAIL_BYTES as usize).await
+    else {
+        return fault;
+    };
+    let text = String::from_utf8_lossy(&chunk.bytes).into_owned();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let tail = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
+    let clean = |line: &str| line.chars().filter(|c| !c.is_control()).take(300).collect::<String>();
+    tail.fold(fault, |fault, line| fault.note(clean(line)))
+}

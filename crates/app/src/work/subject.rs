@@ -1,0 +1,124 @@
+//! What a task works on: the unit at its commit, and what goes into it now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use portcullis_engine::JobRequest;
+use portcullis_estate::{Estate, Resolved, Taken, Unit};
+use portcullis_model::{Code, Digest, Fault, UnitPath};
+
+use super::took::took;
+use super::{Worker, outputs};
+use crate::runner::definition::Definition;
+
+/// What a task works on.
+pub struct Subject {
+    /// What it works by.
+    pub definition: Arc<Definition>,
+    /// The estate at the run's commit.
+    pub estate: Arc<Estate>,
+    /// The unit's input digest there.
+    pub input_digest: Digest,
+}
+
+impl Subject {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// `PC-0107` when there is no such unit, and the unit's own faults.
+    pub async fn find(worker: &Worker, request: &JobRequest) -> Result<Self, Fault> {
+        let begun = Instant::now();
+        let definition = worker.definition()?;
+        let estate = worker.estate(&definition, &request.run.commit).await?;
+        took("evaluate", &request.task.unit, begun);
+        let input_digest = known(&estate, &request.task.unit)?.input_digest;
+        Ok(Subject { definition, estate, input_digest })
+    }
+}
+
+fn known<'e>(estate: &'e Estate, unit: &UnitPath) -> Result<&'e Unit, Fault> {
+    match estate.units().get(unit) {
+        Some(Ok(known)) => Ok(known),
+        Some(Err(faults)) => {
+            Err(faults.first().cloned().unwrap_or_else(|| Fault::internal("a broken unit without a fault")))
+        }
+        None => Err(Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit {unit}"))),
+    }
+}
+
+/// What goes into a unit now: its dependencies' outputs, and what the driver needs.
+pub struct Inputs {
+    /// What went in from dependencies.
+    pub taken: Taken,
+    /// How the unit is run.
+    pub how: How,
+}
+
+/// How a unit is run.
+pub enum How {
+    /// By the native driver, from this configuration.
+    Native(Box<Resolved>),
+    /// By Terragrunt, which may read these states.
+    Terragrunt {
+        /// The configuration, where it is fully known.
+        resolved: Option<Box<Resolved>>,
+        /// What the door answers for the states of other units.
+        readable: BTreeMap<UnitPath, Bytes>,
+    },
+}
+
+impl Inputs {
+    /// Gathers them for a command of the tool.
+    ///
+    /// # Errors
+    /// Those of evaluation and of the store.
+    pub async fn gather(
+        worker: &Worker,
+        request: &JobRequest,
+        subject: &Subject,
+        command: &'static str,
+    ) -> Result<Self, Fault> {
+        let begun = Instant::now();
+        let inputs = Inputs::now(worker, request, subject, command).await;
+        took("evaluate", &request.task.unit, begun);
+        inputs
+    }
+
+    async fn now(
+        worker: &Worker,
+        request: &JobRequest,
+        subject: &Subject,
+        command: &'static str,
+    ) -> Result<Self, Fault> {
+        let unit = request.task.unit.clone();
+        let known = known(&subject.estate, &unit)?;
+        let estate = subject.estate.clone();
+        if subject.definition.terragrunt.is_none() {
+            let known = outputs::of_dependencies(&worker.store, known).await?;
+            let resolved =
+                blocking(move || estate.resolve(&unit, command, &|target| known.get(target).cloned())).await?;
+            let taken = Taken { mocked: resolved.mocked.clone(), used_outputs: resolved.used_outputs.clone() };
+            return Ok(Inputs { taken, how: How::Native(Box::new(resolved)) });
+        }
+        let exact = known.is_exact();
+        let (outputs, readable) = outputs::readable(&worker.store, &estate, known).await?;
+        let (taken, resolved) = blocking(move || {
+            let outputs = |target: &UnitPath| outputs.get(target).cloned();
+            if exact {
+                let resolved = estate.resolve(&unit, command, &outputs)?;
+                let taken = Taken { mocked: resolved.mocked.clone(), used_outputs: resolved.used_outputs.clone() };
+                return Ok((taken, Some(Box::new(resolved))));
+            }
+            Ok((estate.taken(&unit, command, &outputs)?, None))
+        })
+        .await?;
+        Ok(Inputs { taken, how: How::Terragrunt { resolved, readable } })
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::internal(format!("resolving a unit: {error}")))?
+}

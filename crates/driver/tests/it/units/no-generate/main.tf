@@ -1,0 +1,7 @@
+terraform {
+  backend "http" {}
+}
+
+output "x" {
+  value = 1
+}

@@ -1,0 +1,1 @@
+# the unit wins

@@ -2,7 +2,6 @@
 //! that head has another one without a fault. The last good one stays in force otherwise, and the fault is
 //! shown by `/v1/readyz`.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use portcullis_trust::oidc::{Identity, Verifier};
 use portcullis_trust::policy::{Grant, Grants, Principal};
 use tokio::sync::watch;
 
+use super::estates::Estates;
 use super::first;
 use super::tool::{Tool, Tools};
 use crate::gate::{Newer, Rules};
@@ -25,12 +25,6 @@ use crate::options::ServeOptions;
 const POLL: Duration = Duration::from_secs(30);
 /// The least time between two looks that anybody may cause.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
-
-/// Evaluated estates that are kept: a run's base and head, and those of a few runs at the same time.
-const ESTATES_KEPT: usize = 6;
-
-/// What an estate depends on: the commit, and the definition that it was evaluated with.
-type EstateKey = (CommitId, CommitId);
 
 /// A definition without a fault.
 #[derive(Debug)]
@@ -82,7 +76,7 @@ pub struct Definitions {
     trouble: Mutex<Option<Fault>>,
     /// When the repository was last fetched, whoever asked for it.
     looked: Mutex<Option<Instant>>,
-    estates: Mutex<VecDeque<(EstateKey, Arc<Estate>)>>,
+    estates: Estates,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -92,6 +86,7 @@ impl Definitions {
         Definitions {
             account: options.account.clone(),
             protected: options.protected.clone(),
+            estates: Estates::new(Arc::clone(&mirror)),
             mirror,
             verifier,
             tools,
@@ -99,7 +94,6 @@ impl Definitions {
             rules: watch::channel(None).0,
             trouble: Mutex::new(None),
             looked: Mutex::new(None),
-            estates: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::new(()),
         }
     }
@@ -185,9 +179,14 @@ impl Definitions {
     }
 }
 
-/// Looks at the protected branch from time to time.
+/// Looks at the protected branch from time to time, and holds its estate evaluated, so that a run finds most of
+/// its work done.
 pub async fn poll(definitions: Arc<Definitions>) {
     loop {
+        if let Some(definition) = definitions.in_force() {
+            // A run that needs it says what is wrong with it.
+            let _ = definitions.estate_in_force(&definition).await;
+        }
         tokio::time::sleep(POLL).await;
         // What is wrong is noted by it.
         let _ = definitions.refresh().await;
@@ -275,30 +274,11 @@ impl Definitions {
         Ok((definition.commit.clone(), estate))
     }
 
-    /// The estate at a commit, evaluated once.
+    /// The estate at a commit.
     ///
     /// # Errors
     /// Those of git objects and limits.
     pub async fn estate(&self, definition: &Definition, commit: &CommitId) -> Result<Arc<Estate>, Fault> {
-        let key = (commit.clone(), definition.commit.clone());
-        if let Some((_, estate)) = self.kept().iter().find(|(kept, _)| *kept == key) {
-            return Ok(estate.clone());
-        }
-        let settings = definition.estate_settings();
-        let (git_dir, commit) = (self.mirror.git_dir().to_path_buf(), commit.clone());
-        let loaded = tokio::task::spawn_blocking(move || {
-            let source = Arc::new(GitSource::open(&git_dir, &commit)?);
-            Estate::load(source, &settings)
-        });
-        let loaded = loaded.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))?;
-        let estate = Arc::new(loaded?);
-        let mut kept = self.kept();
-        kept.push_front((key, estate.clone()));
-        kept.truncate(ESTATES_KEPT);
-        Ok(estate)
-    }
-
-    fn kept(&self) -> MutexGuard<'_, VecDeque<(EstateKey, Arc<Estate>)>> {
-        lock(&self.estates)
+        self.estates.at(definition, commit).await
     }
 }

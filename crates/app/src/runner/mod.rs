@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`definition`] | the fleet definition in force, and how a new one takes its place |
+//! | [`estates`] | the estates that runs are about, and what they share |
 //! | [`tool`] | which OpenTofu or Terraform this runner uses |
 //! | [`ports`] | the store as the engine's journal and the door's state store |
 //! | [`service`] | the API's [`crate::http::Service`] over all of it |
@@ -10,6 +11,7 @@
 //! Never decides: it starts things in order, and stops them in the reverse order.
 
 pub mod definition;
+pub mod estates;
 pub mod ports;
 pub mod service;
 pub mod tool;

@@ -1,0 +1,90 @@
+//! [`Estates`]: the estates that runs are about, and what they share. A commit's estate is evaluated where it
+//! differs from those before it; the protected branch's is kept at hand.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portcullis_estate::{Cache, Estate, GitObjects, Settings};
+use portcullis_mirror::Mirror;
+use portcullis_model::{CommitId, Fault};
+
+use super::definition::Definition;
+
+/// Estates that are kept whole, so that each task of a run finds its own: a run's base and head, and those of a
+/// few runs at the same time. They share their units, so one more costs little.
+const KEPT: usize = 6;
+
+/// What an estate depends on: the commit, and the definition that it was evaluated with.
+type Key = (CommitId, CommitId);
+
+/// The estates of this runner's repository.
+pub struct Estates {
+    mirror: Arc<Mirror>,
+    shared: Arc<Shared>,
+    /// One evaluation takes all cores; two of the same would do it twice.
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    cache: Arc<Cache>,
+    objects: Mutex<Option<Arc<GitObjects>>>,
+    /// Last used first.
+    kept: Mutex<VecDeque<(Key, Arc<Estate>)>>,
+}
+
+impl Estates {
+    /// None yet.
+    pub fn new(mirror: Arc<Mirror>) -> Self {
+        Estates { mirror, shared: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The estate at a commit.
+    ///
+    /// # Errors
+    /// Those of git objects and limits.
+    pub async fn at(&self, definition: &Definition, commit: &CommitId) -> Result<Arc<Estate>, Fault> {
+        let key = (commit.clone(), definition.commit.clone());
+        if let Some(estate) = self.shared.find(&key) {
+            return Ok(estate);
+        }
+        let _one = self.one_at_a_time.lock().await;
+        if let Some(estate) = self.shared.find(&key) {
+            return Ok(estate);
+        }
+        let (shared, settings) = (Arc::clone(&self.shared), definition.estate_settings());
+        let (git_dir, commit) = (self.mirror.git_dir().to_path_buf(), commit.clone());
+        let load = tokio::task::spawn_blocking(move || shared.load(&git_dir, &commit, &settings));
+        let estate = load.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))??;
+        self.shared.keep(key, &estate);
+        Ok(estate)
+    }
+}
+
+impl Shared {
+    fn find(&self, key: &Key) -> Option<Arc<Estate>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| known == key)?;
+        let found = kept.remove(at)?;
+        let estate = Arc::clone(&found.1);
+        kept.push_front(found);
+        Some(estate)
+    }
+
+    fn keep(&self, key: Key, estate: &Arc<Estate>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front((key, Arc::clone(estate)));
+        kept.truncate(KEPT);
+    }
+
+    fn load(&self, git_dir: &std::path::Path, commit: &CommitId, settings: &Settings) -> Result<Arc<Estate>, Fault> {
+        let objects = {
+            let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*objects {
+                Some(objects) => Arc::clone(objects),
+                None => Arc::clone(objects.insert(GitObjects::open(git_dir)?)),
+            }
+        };
+        Ok(Arc::new(Estate::load_with(Arc::new(objects.commit(commit)?), settings, &self.cache)?))
+    }
+}

@@ -7,12 +7,14 @@
 //! It is bounded in bytes, by an estimate of what its parts take.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use portcullis_hcl::File;
 use portcullis_model::{Digest, DigestBuilder, Fault, UnitPath};
 
+use crate::disk;
 use crate::evaluate::Evaluated;
 use crate::generations::Generations;
 use crate::settings::{Limits, Settings};
@@ -50,6 +52,8 @@ impl Default for CacheLimits {
 /// What evaluations of different commits share. One for a process; threads may use it at the same time.
 pub struct Cache {
     limits: CacheLimits,
+    /// Where results are kept between processes.
+    folder: Option<PathBuf>,
     parsed: Mutex<Generations<ParsedKey, Parsed>>,
     digests: Mutex<Generations<(ContentId, bool), Digest>>,
     /// Most recently used last.
@@ -78,10 +82,30 @@ impl Cache {
     pub fn new(limits: CacheLimits) -> Self {
         Cache {
             limits,
+            folder: None,
             parsed: Mutex::new(Generations::new(limits.parsed_bytes)),
             digests: Mutex::new(Generations::new(limits.digest_bytes)),
             results: Mutex::default(),
         }
+    }
+
+    /// An empty one that finds results of earlier processes in a folder, and leaves its own there when it is told
+    /// to ([`Cache::save`]). The folder is made when it is needed; only this user may be able to write to it.
+    pub fn on_disk(limits: CacheLimits, folder: &Path) -> Self {
+        Cache { folder: Some(folder.to_path_buf()), ..Cache::new(limits) }
+    }
+
+    /// Writes the results for settings to disk, if there is a folder and something in them is new.
+    ///
+    /// # Errors
+    /// Those of the file system. Nothing depends on it but the speed of the next process.
+    pub fn save(&self, settings: &Settings) -> Result<(), Fault> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let results = self.results(settings);
+        if !results.changed.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        disk::write(&disk::file(folder, &settings_key(settings)), &results.to_disk())
     }
 
     /// A parsed file.
@@ -123,7 +147,14 @@ impl Cache {
         let key = settings_key(settings);
         let mut kept = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(known, _)| *known == key);
-        let found = at.map_or_else(|| (key, Arc::default()), |at| kept.remove(at));
+        let found = match (at, &self.folder) {
+            (Some(at), _) => kept.remove(at),
+            (None, None) => (key, Arc::default()),
+            (None, Some(folder)) => {
+                let read = disk::read(&disk::file(folder, &key)).unwrap_or_default();
+                (key, Arc::new(Results::from_disk(read)))
+            }
+        };
         let results = Arc::clone(&found.1);
         kept.push(found);
         if kept.len() > SETTINGS_KEPT {
@@ -152,6 +183,8 @@ pub(crate) struct Results {
     units: RwLock<HashMap<UnitPath, Vec<Kept>>>,
     /// Counts loads.
     loads: AtomicU64,
+    /// Whether there is something that is not on disk.
+    changed: AtomicBool,
 }
 
 /// One load, as the results know it.
@@ -175,6 +208,26 @@ struct Kept {
 }
 
 impl Results {
+    fn from_disk(kept: disk::Kept) -> Self {
+        let (facts, known) = kept.into_known();
+        let mut units: HashMap<UnitPath, Vec<Kept>> = HashMap::new();
+        for (unit, evaluated, facts) in known {
+            units.entry(unit).or_default().push(Kept { facts, evaluated, used: AtomicU64::new(0) });
+        }
+        let facts = Facts { known: facts.into_iter().collect(), sweep_at: 0 };
+        Results { facts: Mutex::new(facts), units: RwLock::new(units), ..Results::default() }
+    }
+
+    /// The result of each unit that was used last.
+    fn to_disk(&self) -> disk::Kept {
+        let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
+        let last = units.iter().filter_map(|(unit, kept)| {
+            let kept = kept.iter().max_by_key(|kept| kept.used.load(Ordering::Relaxed))?;
+            Some((unit.clone(), kept.evaluated.clone(), Arc::clone(&kept.facts)))
+        });
+        disk::Kept::new(last)
+    }
+
     /// Begins a load.
     pub(crate) fn begin(&self, tree: TreeNumber) -> Load {
         Load { number: self.loads.fetch_add(1, Ordering::Relaxed) + 1, tree }
@@ -191,6 +244,7 @@ impl Results {
 
     /// Keeps what a load evaluated.
     pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
+        self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
         let interned: Vec<(UnitPath, Kept)> = {
             let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
             let keep = |made: Made| {

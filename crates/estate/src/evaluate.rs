@@ -30,7 +30,7 @@ pub(crate) struct Shared<'a> {
 }
 
 /// What a folder with a configuration turned out to be.
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Evaluated {
     Unit(Arc<Unit>),
     Broken(Arc<[Fault]>),

@@ -15,6 +15,7 @@ mod change;
 mod config;
 mod decode;
 mod discover;
+mod disk;
 mod effective;
 mod estate;
 mod evaluate;

@@ -14,7 +14,7 @@ use portcullis_model::{Digest, Fault};
 use crate::source::{ContentId, Look, Source};
 
 /// A question together with its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Answer {
     /// What is at the path.
     Look(Look),

@@ -1,9 +1,10 @@
 //! [`Unit`]: what is known of a unit before any dependency has outputs.
 
 use portcullis_model::{Digest, Fault, Place, UnitPath};
+use serde::{Deserialize, Serialize};
 
 /// A unit, evaluated with its dependencies' outputs unknown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Unit {
     /// Its folder.
     pub path: UnitPath,
@@ -26,7 +27,7 @@ pub struct Unit {
 }
 
 /// Where the code that a unit runs comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Module {
     /// `source` of its `terraform` block.
     Source,
@@ -46,7 +47,7 @@ impl Unit {
 }
 
 /// A dependency of a unit on another, by a `dependency` or `dependencies` block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
     /// The label of the `dependency` block; `None` for a path of a `dependencies` block.
     pub name: Option<String>,
@@ -61,7 +62,7 @@ pub struct Dependency {
 }
 
 /// An `exclude` block whose condition holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exclude {
     /// The commands it is for: `plan`, `apply`, `all`, `all_except_output`, ….
     pub actions: Vec<String>,
@@ -75,7 +76,7 @@ pub struct Exclude {
 
 /// Digests of the parts that make up an input digest, each with a name that a person understands, such as
 /// ``input `cidr` ``, ``generate `provider` `` or `file main.tf`. Sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Parts(pub(crate) std::collections::BTreeMap<String, Digest>);
 
 impl Parts {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use gix::ObjectId;
 use gix::objs::Kind;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use checkout::{Checkout, Range};
 pub use dir::DirSource;
@@ -117,8 +118,22 @@ impl ContentId {
     }
 }
 
+impl Serialize for ContentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&ObjectId::Sha1(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let id = ObjectId::from_hex(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        ContentId::from_git(id).map_err(serde::de::Error::custom)
+    }
+}
+
 /// What is at a path, links not followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Look {
     /// Nothing, and no link on the way.
     Absent,
@@ -171,7 +186,7 @@ pub struct DirEntry {
 }
 
 /// The kind of a [`DirEntry`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EntryKind {
     /// A file.
     File {
@@ -187,7 +202,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// A number for digests and for the disk.
+    /// A number for digests.
     pub(crate) fn number(self) -> u8 {
         match self {
             EntryKind::File { executable: false } => 0,

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_estate::{Affected, AffectedKind, Cache, Estate, GitObjects, Settings, affected};
+use portcullis_estate::{Affected, AffectedKind, Cache, CacheLimits, Estate, GitObjects, Settings, affected};
 use portcullis_model::{CommitId, UnitPath};
 use portcullis_testkit::TestRepo;
 use portcullis_testkit::estate::{Edit, EditKind, EstateModel, Files, Random, import};
@@ -106,12 +106,18 @@ fn what_means_nothing_affects_nothing() {
 }
 
 #[test]
+fn what_is_on_disk_speeds_up_and_decides_nothing() {
+    results_on_disk(300..301);
+}
+
+#[test]
 #[ignore = "takes minutes"]
 fn many_estates() {
     for seed in 1_000..1_100 {
         incremental_is_fresh(seed..seed + 1);
         affected_is_true(seed..seed + 1);
         nothing_is_affected(seed..seed + 1);
+        results_on_disk(seed..seed + 1);
     }
 }
 
@@ -188,4 +194,71 @@ fn nothing_is_affected(seeds: Range<u64>) {
             assert_eq!(affected(&pair[0], &pair[1]), Vec::new(), "seed {seed}, {:?}", history.edits[at]);
         }
     }
+}
+
+/// Each commit is loaded by another process, as far as the cache is concerned, which finds the file of the last one as
+/// it was written, cut off, damaged or replaced.
+fn results_on_disk(seeds: Range<u64>) {
+    for seed in seeds {
+        let history = History::new(seed, &EditKind::ALL);
+        let objects = history.objects();
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = Random::new(seed);
+        let mut reused = 0;
+        for (at, commit) in history.commits.iter().enumerate() {
+            let what = format!("seed {seed}, commit {at}");
+            let fresh = Estate::load(Arc::new(objects.commit(commit).unwrap()), &Settings::default()).unwrap();
+            let damage = spoil(folder.path(), &mut random);
+            let cache = Arc::new(Cache::on_disk(CacheLimits::default(), folder.path()));
+            let estate = load(&objects, commit, &cache);
+            assert_same(&estate, &fresh, &what);
+            let all = fresh.evaluated();
+            match damage {
+                Damage::None => reused += all - estate.evaluated(),
+                _ => assert_eq!(estate.evaluated(), all, "{what}: {damage:?} was not noticed"),
+            }
+            cache.save(&Settings::default()).unwrap();
+            let again = load(&objects, commit, &Arc::new(Cache::on_disk(CacheLimits::default(), folder.path())));
+            assert_same(&again, &fresh, &what);
+            assert_eq!(again.evaluated(), 0, "{what}");
+        }
+        assert!(reused > 0, "seed {seed}: no result of another process was used again");
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    None,
+    Cut,
+    Flipped,
+    Replaced,
+    OtherEvaluator,
+}
+
+fn spoil(folder: &Path, random: &mut Random) -> Damage {
+    let Some(file) = std::fs::read_dir(folder).unwrap().next().map(|entry| entry.unwrap().path()) else {
+        return Damage::None;
+    };
+    let mut bytes = std::fs::read(&file).unwrap();
+    let damage = *random.pick(&[
+        Damage::None,
+        Damage::None,
+        Damage::Cut,
+        Damage::Flipped,
+        Damage::Flipped,
+        Damage::Replaced,
+        Damage::OtherEvaluator,
+    ]);
+    match damage {
+        Damage::None => {}
+        Damage::Cut => bytes.truncate(random.below(bytes.len())),
+        Damage::Flipped => {
+            let at = random.below(bytes.len());
+            bytes[at] ^= 1 << random.below(8);
+        }
+        Damage::Replaced => bytes = b"{\"facts\": [], \"results\": []}".to_vec(),
+        Damage::OtherEvaluator => bytes.insert(0, b'x'),
+    }
+    std::fs::write(&file, bytes).unwrap();
+    damage
 }

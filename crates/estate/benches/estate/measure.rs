@@ -1,0 +1,112 @@
+//! Loads and comparisons, timed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_estate::{Cache, Estate, GitObjects, Settings, affected};
+use portcullis_model::CommitId;
+use serde_json::{Value, json};
+
+use crate::floor;
+
+/// Of each the fastest of so many.
+const TIMES: usize = 5;
+/// Seconds after which a measurement is not repeated.
+const PATIENCE_S: f64 = 6.0;
+
+/// Everything, as one object. Times in seconds, memory in bytes.
+pub fn all(git_dir: &Path) -> Value {
+    let commits: Value =
+        serde_json::from_slice(&std::fs::read(git_dir.join("portcullis-commits.json")).unwrap()).unwrap();
+    let commit = |name: &str| CommitId::parse(commits[name].as_str().unwrap()).unwrap();
+    let base = commit("base");
+    let idle = memory("VmRSS");
+    // The first cold load is the process's own memory; it is timed as the others are.
+    let cold = |cache: &Arc<Cache>| load(&GitObjects::open(git_dir).unwrap(), &base, cache);
+    let (first_s, estate) = timed(|| cold(&Arc::default()));
+    let one = json!({ "resident": memory("VmRSS").saturating_sub(idle), "peak": memory("VmHWM").saturating_sub(idle) });
+    let units = estate.units().len();
+    let broken = estate.units().values().filter(|unit| unit.is_err()).count();
+    assert_eq!(broken, 0, "{:?}", estate.units().values().find_map(|unit| unit.as_ref().err()));
+    drop(estate);
+    let cold_s = fastest(|| drop(cold(&Arc::default()))).min(first_s);
+    let mut files = 0;
+    let floor_s = fastest(|| files = floor::walk_read_parse(git_dir, &base));
+    let warm: serde_json::Map<String, Value> = ["leaf", "envcommon", "root", "comment"]
+        .map(|name| (name.to_owned(), changed(git_dir, &base, &commit(name))))
+        .into_iter()
+        .collect();
+    json!({
+        "units": units, "files": files, "floor_s": floor_s, "cold_s": cold_s, "warm": warm,
+        "memory": one, "peak": memory("VmHWM"),
+    })
+}
+
+fn load(objects: &Arc<GitObjects>, commit: &CommitId, cache: &Arc<Cache>) -> Estate {
+    Estate::load_with(Arc::new(objects.commit(commit).unwrap()), &Settings::default(), cache).unwrap()
+}
+
+/// The units that a change affects, as a runner finds them that holds the estate before it.
+fn changed(git_dir: &Path, base: &CommitId, head: &CommitId) -> Value {
+    let mut seconds = f64::MAX;
+    let (mut found, mut evaluated, mut spent) = (0, 0, 0.0);
+    let mut diff_s = 0.0;
+    for _ in 0..TIMES {
+        let objects = GitObjects::open(git_dir).unwrap();
+        let cache = Arc::default();
+        let before = load(&objects, base, &cache);
+        let (took, (after, units)) = timed(|| {
+            let after = load(&objects, head, &cache);
+            let units = affected(&before, &after);
+            (after, units)
+        });
+        seconds = seconds.min(took);
+        found = units.len();
+        evaluated = after.evaluated();
+        diff_s = timed(|| differences(&before, &after)).0;
+        spent += took;
+        if spent > PATIENCE_S {
+            break;
+        }
+    }
+    json!({ "affected": found, "evaluated": evaluated, "seconds": seconds, "effective_s": diff_s })
+}
+
+/// The effective configuration of both sides, of each unit whose digest differs.
+fn differences(before: &Estate, after: &Estate) -> usize {
+    let digest =
+        |estate: &Estate, path| estate.units().get(path).and_then(|unit| Some(unit.as_ref().ok()?.input_digest));
+    let changed = after.units().keys().filter(|path| digest(before, path) != digest(after, path));
+    changed
+        .filter(|path| {
+            before.effective(path).ok().map(|one| one.to_json()) != after.effective(path).ok().map(|one| one.to_json())
+        })
+        .count()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let made = work();
+    (start.elapsed().as_secs_f64(), made)
+}
+
+fn fastest(mut work: impl FnMut()) -> f64 {
+    let (mut best, mut spent) = (f64::MAX, 0.0);
+    for _ in 0..TIMES {
+        let (seconds, ()) = timed(&mut work);
+        best = best.min(seconds);
+        spent += seconds;
+        if spent > PATIENCE_S {
+            break;
+        }
+    }
+    best
+}
+
+/// A line of the process's status, in bytes.
+fn memory(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}

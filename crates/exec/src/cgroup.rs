@@ -17,6 +17,8 @@ use crate::launch::Limits;
 
 /// The controllers that every sandbox needs, in the order in which the doctor shows them.
 pub(crate) const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+/// The group that a runner moves to when its own hands down controllers (version 2).
+const ASIDE: &str = "portcullis-runner";
 /// Tries to remove a group whose processes are dying, and the pause between two: a second in all.
 const REMOVE_TRIES: u32 = 100;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
@@ -67,6 +69,13 @@ fn place(controller: &str, own: &str, mounts: &str) -> Option<Place> {
     }
     let path = member(&|number, controllers| number == "0" && controllers.is_empty())?;
     Some(Place::V2(join(mount("cgroup2", None)?, path)))
+}
+
+/// Whether the controllers are in the hierarchy of version 2.
+pub(crate) fn is_version_2() -> bool {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (own, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
+    CONTROLLERS.iter().any(|controller| matches!(place(controller, &own, &mounts), Some(Place::V2(_))))
 }
 
 /// The folders below which one executor makes its groups.
@@ -217,7 +226,7 @@ fn prepare_v2(own: &Path, instance: &str, configured: bool) -> Result<PathBuf, S
     candidates.extend(top.filter(|top| !configured && *top != own).map(Path::to_path_buf));
     let mut reasons = Vec::new();
     for parent in candidates {
-        match prepare_below(&parent, instance) {
+        match prepare_below(&parent, instance, &CONTROLLERS) {
             Ok(folder) => return Ok(folder),
             Err(why) => reasons.push(why),
         }
@@ -225,35 +234,37 @@ fn prepare_v2(own: &Path, instance: &str, configured: bool) -> Result<PathBuf, S
     Err(reasons.join("; "))
 }
 
-fn prepare_below(parent: &Path, instance: &str) -> Result<PathBuf, String> {
+fn prepare_below(parent: &Path, instance: &str, wanted: &[&str]) -> Result<PathBuf, String> {
+    let lacking = lacking(&parent.join("cgroup.controllers"), wanted);
+    if !lacking.is_empty() {
+        return Err(format!("{} has no controller {}", parent.display(), lacking.join(", ")));
+    }
     let folder = parent.join(instance);
     make(&folder).map_err(|error| format!("cannot make a group in {}: {error}", parent.display()))?;
-    if !has_all(&folder.join("cgroup.controllers")) && hand_down(parent).is_err() {
+    if hand_down(parent, wanted).is_err() {
         // The runner itself is in the way: it moves into a group of its own, next to its tasks'.
-        let aside = parent.join("portcullis-runner");
+        let aside = parent.join(ASIDE);
         make(&aside)
             .and_then(|()| fs::write(aside.join("cgroup.procs"), std::process::id().to_string()))
-            .and_then(|()| hand_down(parent))
+            .and_then(|()| hand_down(parent, wanted))
             .map_err(|error| format!("{} does not hand down its controllers: {error}", parent.display()))?;
     }
-    if !has_all(&folder.join("cgroup.controllers")) {
-        return Err(format!("{} does not have the controllers {}", folder.display(), CONTROLLERS.join(", ")));
-    }
-    hand_down(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    hand_down(&folder, wanted).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }
 
-fn has_all(file: &Path) -> bool {
+/// The controllers that a file does not name.
+fn lacking<'a>(file: &Path, wanted: &[&'a str]) -> Vec<&'a str> {
     let have = fs::read_to_string(file).unwrap_or_default();
-    CONTROLLERS.iter().all(|wanted| have.split_whitespace().any(|have| have == *wanted))
+    wanted.iter().copied().filter(|wanted| !have.split_whitespace().any(|have| have == *wanted)).collect()
 }
 
-fn hand_down(group: &Path) -> io::Result<()> {
+fn hand_down(group: &Path, wanted: &[&str]) -> io::Result<()> {
     let file = group.join("cgroup.subtree_control");
-    if has_all(&file) {
+    if lacking(&file, wanted).is_empty() {
         return Ok(());
     }
-    fs::write(file, CONTROLLERS.map(|controller| format!("+{controller}")).join(" "))
+    fs::write(file, wanted.iter().map(|controller| format!("+{controller}")).collect::<Vec<_>>().join(" "))
 }
 
 fn make(folder: &Path) -> io::Result<()> {
@@ -344,6 +355,50 @@ mod tests {
         let part = "25 22 0:22 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(place("pids", "0::/docker/x\n", part), v2("/sys/fs/cgroup"));
         assert_eq!(place("pids", "", ""), None);
+    }
+
+    /// On a real hierarchy of version 2, with whatever controller it has: the rules are the same for each.
+    #[test]
+    fn on_version_2_the_runner_moves_aside_and_its_tasks_are_killed_in_one_go() {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let Some(Place::V2(group)) = place("none of version 1", &own, &mounts) else {
+            return eprintln!("SKIPPED: there is no cgroup v2 here");
+        };
+        let have = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+        let Some(controller) = have.split_whitespace().next() else {
+            return eprintln!("SKIPPED: the cgroup v2 hierarchy has no controller here");
+        };
+        // As a service manager does: a group of its own for the runner, with the runner in it.
+        let service = group.join(format!("portcullis-test-{}", std::process::id()));
+        if hand_down(&group, &[controller]).and_then(|()| fs::create_dir(&service)).is_err() {
+            return eprintln!("SKIPPED: {} is not this user's", group.display());
+        }
+        let me = std::process::id().to_string();
+        fs::write(service.join("cgroup.procs"), &me).unwrap();
+        let prepared = prepare_below(&service, "instance", &[controller]);
+        let aside = fs::read_to_string(service.join(ASIDE).join("cgroup.procs")).unwrap_or_default();
+        let again = prepare_below(&service, "instance", &[controller]);
+        let unknown = prepare_below(&service, "instance", &["no-such"]);
+
+        let folder = service.join("instance");
+        let task = Group { folders: vec![folder.join("task")] };
+        fs::create_dir(&task.folders[0]).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a process to be killed")]
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        fs::write(task.folders[0].join("cgroup.procs"), child.id().to_string()).unwrap();
+        let removed = task.remove();
+        let ended = child.wait().unwrap();
+
+        fs::write(group.join("cgroup.procs"), &me).unwrap();
+        for left in [folder.clone(), service.join(ASIDE), service] {
+            remove(&left).unwrap();
+        }
+        assert_eq!((prepared.as_ref(), again.as_ref()), (Ok(&folder), Ok(&folder)));
+        assert!(aside.lines().any(|pid| pid == me), "{aside}");
+        assert!(unknown.unwrap_err().contains("no controller no-such"));
+        assert!(removed.is_ok(), "{removed:?}");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use portcullis_model::agent::{FrameKind, Report, TaskSpec, read_frame, write_fra
 use portcullis_model::{Code, DigestBuilder, Fault};
 use rustix::thread::CapabilitySet;
 
-use crate::cgroup::Groups;
+use crate::cgroup::{self, Group, Groups};
 use crate::launch::Limits;
 use crate::mounts::{self, View};
 use crate::settings::Settings;
@@ -123,8 +123,21 @@ fn look(settings: &Settings, layers: &mut Vec<Layer>) -> Option<Host> {
     let etc = note(layers, "data folder", data(&settings.data));
     let uids = note(layers, "own user id", user_ids(settings));
     let groups = limits(settings, layers);
-    let host = Host { bwrap: bwrap?, agent: agent?, etc: etc?, uids: uids?, groups: groups? };
-    prove(&host, layers).then_some(host)
+    let (bwrap, agent, etc, uids) = (bwrap?, agent?, etc?, uids?);
+    // Also without limits: who mends a host wants to know all that is missing, and not only what comes first.
+    let proven =
+        prove(&Probe { bwrap: &bwrap, agent: &agent, etc: &etc, uids: &uids, groups: groups.as_ref() }, layers);
+    let host = Host { bwrap, agent, etc, uids, groups: groups? };
+    proven.then_some(host)
+}
+
+/// What a sandbox that does nothing needs.
+struct Probe<'a> {
+    bwrap: &'a Path,
+    agent: &'a Path,
+    etc: &'a Path,
+    uids: &'a Uids,
+    groups: Option<&'a Groups>,
 }
 
 fn bubblewrap(settings: &Settings) -> Check<PathBuf> {
@@ -240,8 +253,15 @@ fn limits(settings: &Settings, layers: &mut Vec<Layer>) -> Option<Groups> {
         "pids" => "process limit",
         _ => "processor limit",
     };
-    let remedy = "Run as root, or as a systemd service with `Delegate=yes` (by hand: `systemd-run --user --scope -p \
-                  Delegate=yes`), so that the runner may make control groups with memory, pids and cpu.";
+    let remedy = if cgroup::is_version_2() {
+        "Give the runner a control group of its own: as a systemd service with `User=` and `Delegate=memory pids cpu` (the \
+         unit is in docs/install.md), by hand with `systemd-run --user --scope --property=Delegate=yes portcullis serve …`, or \
+         run it as root."
+    } else {
+        "This host has control groups of version 1, which systemd does not delegate to an ordinary user. As root, make a \
+         group for the runner in each of memory, pids and cpu, give it to the runner's user, and start the runner in them \
+         (the commands are in docs/install.md); or run it as root, or boot with `systemd.unified_cgroup_hierarchy=1`."
+    };
     match Groups::prepare(settings.cgroup.as_deref(), &format!("portcullis-{:016x}", identity(&settings.data))) {
         Ok(groups) => {
             for (controller, detail) in groups.describe() {
@@ -259,8 +279,8 @@ fn limits(settings: &Settings, layers: &mut Vec<Layer>) -> Option<Groups> {
 }
 
 /// Starts a sandbox that does nothing: if it closes, every layer inside works on this host.
-fn prove(host: &Host, layers: &mut Vec<Layer>) -> bool {
-    let why = match try_sandbox(host) {
+fn prove(probe: &Probe<'_>, layers: &mut Vec<Layer>) -> bool {
+    let why = match try_sandbox(probe) {
         Ok(()) => {
             for (name, detail) in PROVEN {
                 note(layers, name, Ok(((), detail.to_string())));
@@ -271,30 +291,36 @@ fn prove(host: &Host, layers: &mut Vec<Layer>) -> bool {
     };
     let (name, remedy) = if why.contains("landlock") {
         ("landlock", "Use a kernel with landlock (5.13 or newer), and `landlock` in the boot option `lsm=`.")
+    } else if why.contains("mount proc") {
+        let remedy = "A part of /proc is masked, and the kernel then shows no new /proc to a sandbox. In a systemd unit, \
+                      leave out ProtectKernelTunables=, ProtectKernelLogs= and ProtectProc=; in a container, unmask /proc \
+                      (Docker: `--security-opt systempaths=unconfined`, Kubernetes: `procMount: Unmasked`).";
+        ("namespaces", remedy)
     } else if why.contains("seccomp") {
         ("system call filter", "Use a kernel with CONFIG_SECCOMP_FILTER.")
     } else {
         let remedy = "Allow unprivileged user namespaces: `sysctl user.max_user_namespaces=15000`, on Debian also \
                       `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl \
                       kernel.apparmor_restrict_unprivileged_userns=0`. In a container, its seccomp profile must allow \
-                      them and /proc must not be masked.";
+                      them.";
         ("namespaces", remedy)
     };
     note::<()>(layers, name, Err((why, remedy)));
     false
 }
 
-fn try_sandbox(host: &Host) -> Result<(), String> {
-    let lease = host.uids.take().map_err(|fault| fault.message().to_string())?;
+fn try_sandbox(probe: &Probe<'_>) -> Result<(), String> {
+    let lease = probe.uids.take().map_err(|fault| fault.message().to_string())?;
     let limits = Limits { memory_bytes: 64 << 20, disk_bytes: 1 << 20, pids: 16, ..Limits::default() };
     let name = format!("probe-{}", std::process::id());
-    let group = host.groups.create(&name, &limits).map_err(|fault| fault.message().to_string())?;
+    let group = probe.groups.map(|groups| groups.create(&name, &limits)).transpose();
+    let group = group.map_err(|fault| fault.message().to_string())?;
     let view = View {
-        agent: host.agent.clone(),
-        bwrap: host.bwrap.clone(),
-        etc: host.etc.clone(),
+        agent: probe.agent.to_path_buf(),
+        bwrap: probe.bwrap.to_path_buf(),
+        etc: probe.etc.to_path_buf(),
         // Anything that may be read and is empty serves as a layout.
-        layout: host.etc.join(mounts::EMPTY),
+        layout: probe.etc.join(mounts::EMPTY),
         binds: Vec::new(),
         door: None,
         limits,
@@ -303,7 +329,7 @@ fn try_sandbox(host: &Host) -> Result<(), String> {
     };
     #[allow(clippy::disallowed_methods, reason = "a sandbox is a layer's proof")]
     let child = Command::new(&view.agent)
-        .args(mounts::arguments(&view, group.folders()))
+        .args(mounts::arguments(&view, group.as_ref().map_or(&[], Group::folders)))
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -311,8 +337,8 @@ fn try_sandbox(host: &Host) -> Result<(), String> {
         .stderr(Stdio::piped())
         .spawn();
     let outcome = child.map_err(|error| format!("cannot start the agent: {error}")).and_then(ask);
-    let removed = group.remove().map_err(|error| format!("cannot remove a control group: {error}"));
-    outcome.and(removed)
+    let removed = group.map_or(Ok(()), |group| group.remove());
+    outcome.and(removed.map_err(|error| format!("cannot remove a control group: {error}")))
 }
 
 /// Gives a sandbox nothing to do and hears whether it closed.

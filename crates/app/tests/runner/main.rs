@@ -8,6 +8,7 @@
 //! | `stopped` | SIGTERM: what runs is given its time, the rest goes on at the next start |
 //! | `broken_tool` | a tool that is killed, or disappears |
 //! | `full_disk` | no space on the data folder |
+//! | `ordinary` | a runner that is no root |
 //! | `apart` | an issuer that does not answer; two runners on one data folder |
 //!
 //! The agent and the program are built before the tests run (`cargo xtask test` does it). Nothing here waits for
@@ -19,6 +20,7 @@ mod apart;
 mod broken_tool;
 mod full_disk;
 mod killed;
+mod ordinary;
 mod stopped;
 mod tool;
 mod world;

@@ -1,6 +1,7 @@
 //! A repository made from the example, an issuer, a runner, and what it is asked.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -36,6 +37,10 @@ pub struct World {
     pub serve: Serve,
     /// The tool that it uses.
     pub tool: HeldTool,
+    /// `portcullis`.
+    pub program: PathBuf,
+    /// What it is started by, if not directly.
+    pub wrapper: Vec<String>,
     disk: Option<SmallDisk>,
     folder: TempDir,
 }
@@ -73,7 +78,8 @@ impl World {
             shutdown_grace_s: GRACE_S,
             more: vec!["--tool".into(), tool.path().into(), "--parallel".into(), "2".into()],
         };
-        Some(World { disk: None, issuer, live, serve, tool, folder })
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_portcullis"));
+        Some(World { disk: None, program, wrapper: Vec::new(), issuer, live, serve, tool, folder })
     }
 
     /// Starts the runner and waits until it answers.
@@ -87,11 +93,17 @@ impl World {
         Runner { process, url }
     }
 
+    /// The folder that everything is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts the process.
     pub fn spawn(&self) -> ProcessGuard {
+        let mut words = self.wrapper.iter().map(OsString::from).chain([self.program.clone().into_os_string()]);
         #[allow(clippy::disallowed_methods, reason = "a test of the real process")]
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(self.serve.arguments()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(self.serve.arguments()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);

@@ -9,6 +9,7 @@
 //! | `broken_tool` | a tool that is killed, or disappears |
 //! | `full_disk` | no space on the data folder |
 //! | `ordinary` | a runner that is no root |
+//! | `terragrunt` | an account that Terragrunt itself runs |
 //! | `apart` | an issuer that does not answer; two runners on one data folder |
 //!
 //! The agent and the program are built before the tests run (`cargo xtask test` does it). Nothing here waits for
@@ -22,5 +23,6 @@ mod full_disk;
 mod killed;
 mod ordinary;
 mod stopped;
+mod terragrunt;
 mod tool;
 mod world;

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::config::{CONFIG_FILE, unsupported_file};
-use crate::module::LEFT_BEHIND;
 use crate::path;
 use crate::settings::Limits;
 use crate::source::{EntryKind, Source};
 
+/// Folders that tools leave behind. Never entered.
+pub(crate) const LEFT_BEHIND: [&str; 3] = [".git", ".terraform", ".terragrunt-cache"];
 /// Files next to a configuration that change its meaning, and are not understood yet.
-const UNSUPPORTED: [&str; 4] =
-    ["terragrunt.hcl.json", "terragrunt.stack.hcl", "terragrunt.autoinclude.hcl", "terragrunt.autoinclude.stack.hcl"];
+const UNSUPPORTED: [&str; 1] = ["terragrunt.hcl.json"];
 
 /// Folders with a configuration, each with what is wrong with it at first sight.
 pub(crate) struct Discovered {

@@ -18,6 +18,7 @@ use crate::reader::{Library, Reader};
 use crate::resolved::{Resolved, Taken};
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::stacks::{self, Expanded, Stacks};
 use crate::trace::TreeNumber;
 use crate::unit::{Module, Unit};
 
@@ -39,6 +40,7 @@ pub struct Estate {
     settings: Settings,
     units: Units,
     parents: BTreeMap<UnitPath, Arc<Unit>>,
+    elsewhere: BTreeMap<UnitPath, Fault>,
     faults: Vec<Fault>,
     graph: Graph,
     fresh: usize,
@@ -61,18 +63,30 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn load_with(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Estate, Fault> {
-        let library = Library::new(source, &settings.limits, Arc::clone(cache));
+        let Expanded { source, stacks, elsewhere, generated } = stacks::expand(source, settings, cache)?;
+        let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks);
         let contents = Contents::default();
         let found = discover(library.source(), &settings.limits, &settings.within)?;
         let folders: Vec<(UnitPath, Option<Fault>)> = found.folders.into_iter().collect();
-        let (evaluated, fresh) = evaluate_all(&library, &contents, settings, &folders)?;
+        let (mut evaluated, fresh) = evaluate_all(&library, &contents, settings, &folders)?;
+        told_of_stacks(&mut evaluated, &elsewhere, &generated);
         let Settled { mut units, parents } = settle(&library, evaluated);
         dangling(&mut units, &parents);
         for (unit, fault) in graph::cycles(&units) {
             units.insert(unit, Err(vec![fault]));
         }
         let graph = Graph::new(&units);
-        Ok(Estate { library, contents, settings: settings.clone(), units, parents, faults: found.faults, graph, fresh })
+        Ok(Estate {
+            library,
+            contents,
+            settings: settings.clone(),
+            units,
+            parents,
+            elsewhere,
+            faults: found.faults,
+            graph,
+            fresh,
+        })
     }
 
     /// How many units were evaluated for this load; the others were known.
@@ -89,6 +103,11 @@ impl Estate {
     /// read. They are no part of the graph and are never affected.
     pub fn parents(&self) -> &BTreeMap<UnitPath, Arc<Unit>> {
         &self.parents
+    }
+
+    /// The stacks, each expanded or with what is wrong with it. What they generate is among the units.
+    pub fn stacks(&self) -> &Stacks {
+        self.library.stacks()
     }
 
     /// What is wrong with folders that cannot be units, because of their names.
@@ -146,8 +165,8 @@ impl Estate {
             }
             Some(Ok(known)) => known,
         };
-        if let Some(problem) = known.problems.first() {
-            return Err(problem.clone());
+        if let Some(fault) = known.problems.first().or_else(|| self.elsewhere.get(unit)) {
+            return Err(fault.clone());
         }
         let wanted = known.dependencies.iter().filter(|dependency| dependency.outputs);
         let outputs: BTreeMap<&UnitPath, _> =
@@ -190,6 +209,31 @@ impl Estate {
         Ok(Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit {unit}"))
             .at(Place::file(path::child(unit.as_str(), CONFIG_FILE)))
             .remedy("Name a unit as `portcullis units list` prints it."))
+    }
+}
+
+/// Notes which stack generates a faulty unit, and whose configuration is in another repository.
+fn told_of_stacks(
+    evaluated: &mut [(UnitPath, Evaluated)],
+    elsewhere: &BTreeMap<UnitPath, Fault>,
+    generated: &BTreeMap<UnitPath, Place>,
+) {
+    if generated.is_empty() {
+        return;
+    }
+    for (path, outcome) in evaluated {
+        match (outcome, generated.get(path)) {
+            (Evaluated::Broken(faults), Some(place)) => {
+                let noted = faults.iter().map(|fault| fault.clone().note(format!("{path} is generated at {place}")));
+                *faults = noted.collect();
+            }
+            (Evaluated::Unit(unit), Some(_)) => {
+                if let Some(fault) = elsewhere.get(path) {
+                    Arc::make_mut(unit).inexact.push(fault.clone());
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -340,7 +384,7 @@ fn on_deep_stacks<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Resul
 }
 
 /// Does something where deep nesting cannot exhaust the stack.
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Fault> {
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Fault> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .name("estate".to_owned())

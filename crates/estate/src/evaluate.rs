@@ -164,6 +164,14 @@ fn dependencies(
     };
     for block in frame.dependency_blocks()? {
         problems.extend(block.problem.clone());
+        let name = Some(block.section.label.clone());
+        for unit in block.stack.iter().flat_map(|stack| &stack.all) {
+            let made = make(name.clone(), unit, block.wants_outputs, block.section.place());
+            found.entry(unit.clone()).or_insert(made).outputs |= block.wants_outputs;
+        }
+        if block.stack.is_some() {
+            continue;
+        }
         if let Some(target) = &block.target {
             let made = make(Some(block.section.label.clone()), target, block.wants_outputs, block.section.place());
             let known = found.entry(target.clone()).or_insert(made);
@@ -175,7 +183,17 @@ fn dependencies(
             Target::Unit(target) => {
                 found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
             }
-            Target::Missing(fault) => problems.push(fault),
+            Target::Stack(stack) => {
+                for unit in stack.all {
+                    found.entry(unit.clone()).or_insert_with(|| make(None, &unit, false, value.origin().place()));
+                }
+            }
+            Target::Missing(target, fault) => {
+                problems.push(fault);
+                if let Some(target) = target {
+                    found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
+                }
+            }
         }
     }
     for (target, (name, place)) in session.further() {

@@ -29,6 +29,7 @@ mod reader;
 mod resolved;
 mod settings;
 mod source;
+mod stacks;
 mod trace;
 mod unit;
 mod version;
@@ -47,5 +48,6 @@ pub use source::{
     Checkout, ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Range,
     Source,
 };
+pub use stacks::{Stack, Stacks};
 pub use unit::{Dependency, Difference, Exclude, Module, Parts, Unit};
 pub use version::satisfies;

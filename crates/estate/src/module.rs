@@ -44,8 +44,7 @@ pub(crate) enum Source {
 pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<Source, Fault> {
     let text = value.want_string("`source` of `terraform`")?;
     let place = value.origin().place();
-    const HOSTS: [&str; 4] = ["github.com/", "gitlab.com/", "bitbucket.org/", "git@"];
-    if text.contains("::") || text.contains("://") || HOSTS.iter().any(|host| text.starts_with(host)) {
+    if is_remote(&text) {
         let message = format!("the module's source {} is not in this repository", path::quoted(&text));
         return Ok(Source::Remote(Fault::new(Code::DRIVER_REFUSED, message).at(place).remedy(
             "Remote sources come in a later version of the native driver; use the `terragrunt` driver for this unit.",
@@ -76,6 +75,12 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
         return Ok(Source::Missing(fault.remedy("Correct the source; it is relative to the unit's folder.")));
     }
     Ok(Source::Local(source))
+}
+
+/// Whether a source is not a folder of this repository.
+pub(crate) fn is_remote(source: &str) -> bool {
+    const HOSTS: [&str; 4] = ["github.com/", "gitlab.com/", "bitbucket.org/", "git@"];
+    source.contains("::") || source.contains("://") || HOSTS.iter().any(|host| source.starts_with(host))
 }
 
 /// Digests of modules' folders, each found out once for all units.

@@ -8,16 +8,20 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use portcullis_hcl::File;
-use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place};
+use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, UnitPath};
 
 use crate::cache::{self, Cache};
 use crate::path;
 use crate::settings::Limits;
 use crate::source::{ContentId, DirEntry, Entry, EntryKind, Look, Source};
+use crate::stacks::{self, Stack, Stacks};
 use crate::trace::{Answer, Trace};
 
 /// Most links that are followed for one path.
 const LINKS_MAX: usize = 40;
+
+/// A stack, and all units that it generates, also through others.
+type KnownStack = (Arc<Stack>, Vec<UnitPath>);
 
 /// What is at a path after links were followed.
 pub(crate) struct Found {
@@ -33,11 +37,27 @@ pub(crate) struct Library {
     limits: Limits,
     limits_key: Digest,
     cache: Arc<Cache>,
+    stacks: Stacks,
 }
 
 impl Library {
     pub(crate) fn new(source: Arc<dyn Source>, limits: &Limits, cache: Arc<Cache>) -> Arc<Self> {
-        Arc::new(Library { source, limits: limits.clone(), limits_key: cache::limits_key(limits), cache })
+        Library::with_stacks(source, limits, cache, Stacks::new())
+    }
+
+    /// For a tree in which stacks were expanded.
+    pub(crate) fn with_stacks(
+        source: Arc<dyn Source>,
+        limits: &Limits,
+        cache: Arc<Cache>,
+        stacks: Stacks,
+    ) -> Arc<Self> {
+        Arc::new(Library { source, limits: limits.clone(), limits_key: cache::limits_key(limits), cache, stacks })
+    }
+
+    /// The stacks of the tree.
+    pub(crate) fn stacks(&self) -> &Stacks {
+        &self.stacks
     }
 
     /// The tree itself. What is learnt from it is not noted: not for evaluations.
@@ -236,6 +256,18 @@ impl Reader {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The stack of a folder: the units that it generates itself, and all that it generates, also through others.
+    pub(crate) fn stack(&self, path: &str) -> Result<Option<KnownStack>, Fault> {
+        let Some(Found { real, kind: EntryKind::Dir }) = self.find(path)? else { return Ok(None) };
+        // Noted, so that a result is not used where the stack generates something else.
+        self.id(&stacks::mark_of(&real))?;
+        let stacks = self.library.stacks();
+        let Some((folder, Ok(stack))) = UnitPath::parse(&real).ok().and_then(|real| stacks.get_key_value(&real)) else {
+            return Ok(None);
+        };
+        Ok(Some((Arc::clone(stack), stacks::units_of(stacks, folder))))
     }
 
     /// The identity of all below a folder, links followed for the folder itself only. When there is one it is

@@ -13,9 +13,11 @@ use portcullis_model::{Code, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
 use super::frame::Frame;
+use super::include::Strategy;
 use super::merge;
 use super::sections::Section;
 use super::session::{OutputsMode, Session};
+use super::stack_file::STACK_FILE;
 use crate::{json, path};
 
 /// The dependency blocks of a configuration, those of its includes merged in.
@@ -26,8 +28,10 @@ pub(super) struct Dependencies {
 /// A dependency block.
 pub(crate) struct DependencyBlock {
     pub(crate) section: Section,
-    /// The unit depended on; `None` for a block that is not enabled, or that leads to no unit.
+    /// The unit depended on, also where there is none; `None` for a block that is not enabled.
     pub(crate) target: Option<UnitPath>,
+    /// The units of the stack that is depended on, if it is one: those whose outputs there are, by name, and all.
+    pub(crate) stack: Option<StackTarget>,
     /// Why an enabled block leads to no unit.
     pub(crate) problem: Option<Fault>,
     /// Whether the unit asks for outputs.
@@ -54,6 +58,10 @@ pub(crate) fn is_output(reason: &str) -> bool {
 impl Dependencies {
     fn collect(frame: &Rc<Frame<'_>>) -> Result<Self, Fault> {
         let mut sections = own(frame)?;
+        if let Some(over) = frame.merged_in()? {
+            let over = of(&over)?.iter().map(|block| block.section.clone()).collect();
+            sections = merge::dependencies(sections, over, Strategy::Shallow)?;
+        }
         for include in frame.includes()?.iter().rev() {
             sections = merge::dependencies(own(&include.frame)?, sections, include.strategy)?;
         }
@@ -74,14 +82,28 @@ impl DependencyBlock {
         };
         let enabled = flag("enabled", true)?;
         let wants_outputs = enabled && !flag("skip_outputs", false)?;
-        let (target, problem) = match section.get("config_path").filter(|_| enabled) {
-            Some(value) => match target(frame.session, frame.dir(), value)? {
-                Target::Unit(target) => (Some(target), None),
-                Target::Missing(fault) => (None, Some(fault)),
-            },
-            None => (None, None),
+        let mut block = DependencyBlock {
+            section,
+            target: None,
+            stack: None,
+            problem: None,
+            wants_outputs,
+            outputs: OnceCell::new(),
         };
-        Ok(DependencyBlock { section, target, problem, wants_outputs, outputs: OnceCell::new() })
+        if let Some(value) = block.section.get("config_path").filter(|_| enabled) {
+            match target(frame.session, frame.dir(), value)? {
+                Target::Unit(target) => block.target = Some(target),
+                Target::Stack(stack) => {
+                    block.target = Some(stack.folder.clone());
+                    block.stack = Some(stack);
+                }
+                Target::Missing(folder, fault) => {
+                    block.target = folder;
+                    block.problem = Some(fault);
+                }
+            }
+        }
+        Ok(block)
     }
 
     /// Whether mocks may stand in for the tool's command.
@@ -121,13 +143,16 @@ impl DependencyBlock {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
         }
+        let mocks = self.mocks(session)?;
         let real = match (session.outputs, &self.target) {
-            (OutputsMode::Real(outputs), Some(target)) if self.wants_outputs => outputs(target),
+            (OutputsMode::Real(outputs), Some(target)) if self.wants_outputs => match &self.stack {
+                Some(stack) => Some(outputs_of_stack(&stack.units, outputs, mocks)?),
+                None => outputs(target),
+            },
             _ => None,
         };
         // A state without any output is taken for one that was never applied.
         let real = real.filter(|outputs| !outputs.is_empty());
-        let mocks = self.mocks(session)?;
         match (real, mocks) {
             (Some(real), Some(mocks)) => self.mixed(real, mocks).map(Some),
             (Some(real), None) => {
@@ -193,7 +218,13 @@ impl DependencyBlock {
             return Ok(Some(Value::unknown(reason, at.clone())));
         }
         let Some(outputs) = self.outputs(session)? else { return Ok(None) };
-        if let Some(target) = &self.target {
+        if let Some(stack) = &self.stack {
+            let mut used = session.used.borrow_mut();
+            for (name, unit) in stack.units.iter().filter(|(name, _)| key.is_none_or(|key| key == name)) {
+                let values = outputs.values.get(name).and_then(Json::as_object).cloned().unwrap_or_default();
+                used.entry(unit.clone()).or_default().values.extend(values);
+            }
+        } else if let Some(target) = &self.target {
             let mut used = session.used.borrow_mut();
             let used = used.entry(target.clone()).or_default();
             used.real.clone_from(&outputs.real);
@@ -211,6 +242,23 @@ impl DependencyBlock {
     }
 }
 
+/// Outputs of a stack: those of its units by name; a mock for each that has none.
+fn outputs_of_stack(
+    units: &[(String, UnitPath)],
+    outputs: crate::estate::Outputs<'_>,
+    mocks: Option<&Value>,
+) -> Result<Map<String, Json>, Fault> {
+    let mut found = Map::new();
+    for (name, unit) in units {
+        if let Some(real) = outputs(unit).filter(|outputs| !outputs.is_empty()) {
+            found.insert(name.clone(), Json::Object(real));
+        } else if let Some(mock) = mocks.and_then(|mocks| mocks.get(name)) {
+            found.insert(name.clone(), json::from_value(mock)?);
+        }
+    }
+    Ok(found)
+}
+
 fn json_map(value: &Value) -> Result<Map<String, Json>, Fault> {
     value
         .want_map("`mock_outputs`")?
@@ -222,8 +270,18 @@ fn json_map(value: &Value) -> Result<Map<String, Json>, Fault> {
 /// What the path of a dependency leads to.
 pub(crate) enum Target {
     Unit(UnitPath),
-    /// Nothing that could be depended on. The configuration is known all the same.
-    Missing(Fault),
+    Stack(StackTarget),
+    /// Nothing that could be depended on, and the folder that is named. The configuration is known all the same.
+    Missing(Option<UnitPath>, Fault),
+}
+
+/// A stack that is depended on.
+pub(crate) struct StackTarget {
+    pub(crate) folder: UnitPath,
+    /// The units that it generates itself, by name: those whose outputs there are.
+    pub(crate) units: Vec<(String, UnitPath)>,
+    /// All that it generates.
+    pub(crate) all: Vec<UnitPath>,
 }
 
 /// The unit that a path names, relative to the folder of the configuration.
@@ -242,17 +300,21 @@ pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<
         return Err(not_a_unit("the path is empty"));
     }
     let named = path::resolve(dir, &text).map_err(|fault| fault.at(place()))?;
+    let folder = if path::name(&named) == STACK_FILE { path::parent(&named) } else { &named };
+    if let Some((stack, all)) = session.reader.stack(folder).map_err(|fault| fault.at(place()))? {
+        return Ok(Target::Stack(StackTarget { folder: stack.path.clone(), units: stack.units.clone(), all }));
+    }
     let config = session.config_path(&named).map_err(|fault| fault.at(place()))?;
     if path::name(&config) != super::CONFIG_FILE {
         let what = if session.reader.exists(&config)? { "it is a file" } else { "there is no such folder" };
-        return Ok(Target::Missing(not_a_unit(what)));
+        return Ok(Target::Missing(UnitPath::parse(&named).ok(), not_a_unit(what)));
     }
     let folder = path::parent(&config);
     match session.reader.find(folder).map_err(|fault| fault.at(place()))? {
         Some(found) if session.reader.bytes(&config)?.is_some() => {
             UnitPath::parse(&found.real).map(Target::Unit).map_err(|fault| fault.at(place()))
         }
-        _ => Ok(Target::Missing(not_a_unit(&format!("there is no {config}")))),
+        _ => Ok(Target::Missing(UnitPath::parse(folder).ok(), not_a_unit(&format!("there is no {config}")))),
     }
 }
 

@@ -14,8 +14,10 @@ use super::dependency::Dependencies;
 use super::include::{Include, Strategy, first};
 use super::sections::{Config, Section};
 use super::session::Session;
+use super::stack_file::STACK_FILE;
 use super::{functions, include, merge, schema, types, values};
 use crate::path;
+use crate::stacks::UNIT_AUTOINCLUDE;
 
 /// A file that takes part in an evaluation. The unit's own file and those read by `read_terragrunt_config`
 /// stand for themselves; an included file is evaluated in the place of the file that includes it: path
@@ -32,6 +34,7 @@ pub(crate) struct Frame<'s> {
     memo: RefCell<HashMap<String, Memo>>,
     includes: OnceCell<Vec<Include<'s>>>,
     values: OnceCell<Option<Rc<Frame<'s>>>>,
+    merged_in: OnceCell<Option<Rc<Frame<'s>>>>,
     pub(super) dependencies: OnceCell<Dependencies>,
     config: OnceCell<Config>,
 }
@@ -56,6 +59,17 @@ impl<'s> Frame<'s> {
         Frame::make(session, file, config_path, Weak::new(), false)
     }
 
+    /// The frame of a stack's file.
+    pub(super) fn open_stack(
+        session: &'s Session<'s>,
+        path: &str,
+        missing: impl FnOnce() -> Fault,
+    ) -> Result<Rc<Self>, Vec<Fault>> {
+        let file = session.config_file(path, missing).map_err(|fault| vec![fault.at(Place::file(path))])?;
+        schema::check_stack(&file)?;
+        Ok(Frame::made(session, file, path, Weak::new(), false))
+    }
+
     /// The frame of a file that `child` includes.
     pub(super) fn open_included(child: &Rc<Self>, file: Arc<File>) -> Result<Rc<Self>, Vec<Fault>> {
         Frame::make(child.session, file, &child.config_path, Rc::downgrade(child), true)
@@ -71,6 +85,25 @@ impl<'s> Frame<'s> {
         let file = session.config_file(path, missing).map_err(|fault| vec![fault.at(Place::file(path))])?;
         schema::check_values(&file)?;
         Ok(Rc::new(Frame::bare(session, file, config_path, Weak::new(), false)))
+    }
+
+    /// What a stack merges into this configuration: the file beside it that counts more than it does.
+    pub(super) fn merged_in(self: &Rc<Self>) -> Result<Option<Rc<Self>>, Fault> {
+        if self.included || path::name(&self.config_path) != super::CONFIG_FILE {
+            return Ok(None);
+        }
+        if self.merged_in.get().is_none() {
+            let path = path::child(self.dir(), UNIT_AUTOINCLUDE);
+            let found = match self.session.reader.exists(&path)? {
+                true => {
+                    let missing = || Fault::new(Code::FILE_MISSING, format!("{path} does not exist"));
+                    Some(Frame::open(self.session, &path, missing).map_err(first)?)
+                }
+                false => None,
+            };
+            let _ = self.merged_in.set(found);
+        }
+        Ok(self.merged_in.get().cloned().flatten())
     }
 
     /// The values that a stack hands over, next to this file; `None` when there are none.
@@ -97,6 +130,16 @@ impl<'s> Frame<'s> {
         included: bool,
     ) -> Result<Rc<Self>, Vec<Fault>> {
         schema::check(&file)?;
+        Ok(Frame::made(session, file, config_path, child, included))
+    }
+
+    fn made(
+        session: &'s Session<'s>,
+        file: Arc<File>,
+        config_path: &str,
+        child: Weak<Frame<'s>>,
+        included: bool,
+    ) -> Rc<Self> {
         let mut locals = HashMap::new();
         for (outer, structure) in file.body().iter().enumerate() {
             let Structure::Block(block) = structure else { continue };
@@ -108,7 +151,7 @@ impl<'s> Frame<'s> {
                 locals.extend(names);
             }
         }
-        Ok(Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) }))
+        Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) })
     }
 
     /// A frame without locals.
@@ -129,6 +172,7 @@ impl<'s> Frame<'s> {
             memo: RefCell::default(),
             includes: OnceCell::new(),
             values: OnceCell::new(),
+            merged_in: OnceCell::new(),
             dependencies: OnceCell::new(),
             config: OnceCell::new(),
         }
@@ -316,7 +360,7 @@ impl Scope for Names<'_, '_> {
             ("feature", [name, ..]) => frame.feature_value(name, at).map(|value| Some((value, 1))),
             ("values", steps) => values::resolve(frame, steps, at),
             ("unit" | "stack", _) => Err(at
-                .fault(Code::HCL_UNKNOWN_VARIABLE, format!("`{root}` is known in terragrunt.stack.hcl only"))
+                .fault(Code::HCL_UNKNOWN_VARIABLE, format!("`{root}` is known to units of {STACK_FILE} only"))
                 .remedy("Hand the path to the unit by `values`.")),
             _ => Ok(None),
         }

@@ -12,6 +12,7 @@ use super::frame::Frame;
 use super::include::first;
 use super::retryable::DEFAULT_RETRYABLE_ERRORS;
 use super::session::{JSON_CONFIG_FILE, inexact, unsupported_file};
+use super::stack_file::StackFile;
 use super::{files, globs, merge, values, working_dir};
 use crate::path;
 
@@ -319,7 +320,7 @@ impl Call<'_, '_> {
                     .remedy("Correct the path, or give a default as second argument.")),
             };
         }
-        if target.ends_with(".json") || target.ends_with(".stack.hcl") {
+        if target.ends_with(".json") {
             return Err(unsupported_file(&target));
         }
         if let Some(value) = session.configs.borrow().get(&target) {
@@ -339,6 +340,9 @@ impl Call<'_, '_> {
         if path::name(target) == values::VALUES_FILE {
             let frame = Frame::open_values(session, target, target, missing).map_err(first)?;
             return values::whole(&frame, self.at);
+        }
+        if target.ends_with(".stack.hcl") {
+            return StackFile::read(session, target).map_err(first)?.value(self.at);
         }
         let frame = Frame::open(session, target, missing).map_err(first)?;
         frame.check_locals()?;

@@ -14,6 +14,7 @@
 //! | `dependency` | dependency blocks, their outputs and mocks |
 //! | `functions` | Terragrunt's functions; `files` and `globs` those that read files, `working_dir` that one |
 //! | `values` | the values of a unit that a stack generates |
+//! | `stack_file` | a stack's file; `partial` and `literal` write what it generates |
 //! | `sections` | blocks and attributes as values; `types` what they become |
 //! | `exposed` | a configuration as other configuration sees it, and as it is rendered |
 //! | `legacy` | spellings of Terragrunt before 1.0 |
@@ -30,11 +31,14 @@ mod functions;
 mod globs;
 mod include;
 mod legacy;
+mod literal;
 mod merge;
+mod partial;
 mod retryable;
 mod schema;
 mod sections;
 mod session;
+mod stack_file;
 mod types;
 mod values;
 mod working_dir;
@@ -45,6 +49,8 @@ pub(crate) use frame::Frame;
 pub(crate) use include::{first, named as includes};
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session, unsupported_file};
+pub(crate) use stack_file::{Component, ComponentKind, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, StackFile};
+pub(crate) use values::VALUES_FILE;
 
 /// The file that makes a folder a unit.
 pub(crate) const CONFIG_FILE: &str = "terragrunt.hcl";

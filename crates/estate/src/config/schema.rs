@@ -16,6 +16,8 @@ struct Shape {
     blocks: &'static [Inner],
     /// Whether any attribute is allowed (`locals`).
     open: bool,
+    /// Whether anything is allowed.
+    free: bool,
 }
 
 struct Inner {
@@ -36,7 +38,7 @@ enum Labels {
     Maybe,
 }
 
-const NONE: Shape = Shape { name: "", required: &[], optional: &[], blocks: &[], open: false };
+const NONE: Shape = Shape { name: "", required: &[], optional: &[], blocks: &[], open: false, free: false };
 
 static FILE: Shape = Shape {
     name: "the configuration",
@@ -169,9 +171,53 @@ static CATALOG: Shape = Shape {
 /// # Errors
 /// All faults, in the order of the text.
 pub(super) fn check(file: &Arc<File>) -> Result<(), Vec<Fault>> {
-    let mut faults = Vec::new();
-    check_body(file, file.body(), &FILE, &Origin::new(file, 0..0), &mut faults);
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    check_as(file, &FILE)
+}
+
+/// A unit or stack that a stack generates.
+static COMPONENT: Shape = Shape {
+    name: "a unit or stack of a stack",
+    required: &["source", "path"],
+    optional: &["values", "enabled", "no_dot_terragrunt_stack", "no_validation", "update_source_with_cas"],
+    blocks: &[Inner { name: "autoinclude", labels: Labels::Single, shape: &AUTOINCLUDE }],
+    ..NONE
+};
+/// Checked as the file that it becomes.
+static AUTOINCLUDE: Shape = Shape { name: "`autoinclude`", free: true, ..NONE };
+static STACK_INCLUDE: Shape = Shape { name: "`include`", required: &["path"], ..NONE };
+static STACK: Shape = Shape {
+    name: "a stack",
+    blocks: &[
+        Inner { name: "locals", labels: Labels::Single, shape: &LOCALS },
+        Inner { name: "include", labels: Labels::Named, shape: &STACK_INCLUDE },
+        Inner { name: "unit", labels: Labels::Named, shape: &COMPONENT },
+        Inner { name: "stack", labels: Labels::Named, shape: &COMPONENT },
+    ],
+    ..NONE
+};
+static STACK_PART: Shape = Shape {
+    name: "a part of a stack",
+    blocks: &[
+        Inner { name: "unit", labels: Labels::Named, shape: &COMPONENT },
+        Inner { name: "stack", labels: Labels::Named, shape: &COMPONENT },
+    ],
+    ..NONE
+};
+
+/// Checks a stack's file.
+///
+/// # Errors
+/// All faults, in the order of the text.
+pub(super) fn check_stack(file: &Arc<File>) -> Result<(), Vec<Fault>> {
+    check_as(file, &STACK)
+}
+
+/// Checks a file that a stack includes or that is merged into one.
+///
+/// # Errors
+/// All faults, in the order of the text.
+pub(super) fn check_stack_part(file: &Arc<File>) -> Result<(), Vec<Fault>> {
+    check_as(file, &STACK_PART)
 }
 
 /// Checks a values file: attributes of any name, each once, and no blocks.
@@ -180,8 +226,12 @@ pub(super) fn check(file: &Arc<File>) -> Result<(), Vec<Fault>> {
 /// All faults, in the order of the text.
 pub(super) fn check_values(file: &Arc<File>) -> Result<(), Vec<Fault>> {
     static VALUES: Shape = Shape { name: "a values file", open: true, ..NONE };
+    check_as(file, &VALUES)
+}
+
+fn check_as(file: &Arc<File>, shape: &Shape) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    check_body(file, file.body(), &VALUES, &Origin::new(file, 0..0), &mut faults);
+    check_body(file, file.body(), shape, &Origin::new(file, 0..0), &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
@@ -194,6 +244,9 @@ pub(super) fn is_known(block: &str, attribute: &str) -> bool {
 }
 
 fn check_body(file: &Arc<File>, body: &Body, shape: &Shape, at: &Origin, faults: &mut Vec<Fault>) {
+    if shape.free {
+        return;
+    }
     let mut attributes: HashSet<&str> = HashSet::new();
     let mut blocks: HashSet<(&str, &str)> = HashSet::new();
     for structure in body {

@@ -9,6 +9,7 @@ use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault, Place};
 
 use super::frame::Frame;
+use super::include::Strategy;
 use super::{dependency, legacy, merge, schema, types};
 
 /// Attributes of a configuration that hold one plain value.
@@ -74,6 +75,9 @@ impl Config {
     /// The configuration of a frame with its includes merged in.
     pub(super) fn of(frame: &Rc<Frame<'_>>) -> Result<Config, Fault> {
         let mut config = Config::own(frame, None)?;
+        if let Some(over) = frame.merged_in()? {
+            config = merge::include(config, over.config()?.clone(), Strategy::Shallow)?;
+        }
         let exclude = config.exclude.clone();
         for include in frame.includes()?.iter().rev() {
             let parent = Config::own(&include.frame, None)?;

@@ -152,11 +152,9 @@ impl<'a> Session<'a> {
         if !self.reader.is_dir(path)? {
             return Ok(path.to_owned());
         }
-        for other in [JSON_CONFIG_FILE, "terragrunt.stack.hcl"] {
-            let other = path::child(path, other);
-            if self.reader.exists(&other)? {
-                return Err(unsupported_file(&other));
-            }
+        let json = path::child(path, JSON_CONFIG_FILE);
+        if self.reader.exists(&json)? {
+            return Err(unsupported_file(&json));
         }
         Ok(path::child(path, super::CONFIG_FILE))
     }

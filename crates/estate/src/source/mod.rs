@@ -214,7 +214,7 @@ impl EntryKind {
     }
 }
 
-fn names_digest<'a>(entries: impl Iterator<Item = (&'a str, EntryKind)>) -> Digest {
+pub(crate) fn names_digest<'a>(entries: impl Iterator<Item = (&'a str, EntryKind)>) -> Digest {
     let mut digest = DigestBuilder::new("portcullis names v1");
     for (name, kind) in entries {
         digest.text(name).number(u64::from(kind.number()));

@@ -38,15 +38,13 @@ fn one_broken_unit_leaves_the_others_alone() {
 }
 
 #[test]
-fn files_of_terragrunt_that_are_not_understood_are_refused_by_name() {
-    for file in ["terragrunt.stack.hcl", "terragrunt.hcl.json", "terragrunt.autoinclude.hcl"] {
-        let folder = Folder::new(&[("dev/x/main.tf", ""), ("dev/x/terragrunt.hcl", "")]);
-        folder.write(&format!("dev/x/{file}"), "");
-        let estate = folder.load();
-        let fault = &faults(&estate, "dev/x")[0];
-        assert_eq!(fault.code(), Code::HCL_UNSUPPORTED);
-        assert_eq!(fault.place().unwrap().file, format!("dev/x/{file}"));
-    }
+fn a_configuration_as_json_is_refused_by_name() {
+    let folder =
+        Folder::new(&[("dev/x/main.tf", ""), ("dev/x/terragrunt.hcl", ""), ("dev/x/terragrunt.hcl.json", "{}")]);
+    let estate = folder.load();
+    let fault = &faults(&estate, "dev/x")[0];
+    assert_eq!(fault.code(), Code::HCL_UNSUPPORTED);
+    assert_eq!(fault.place().unwrap().file, "dev/x/terragrunt.hcl.json");
 }
 
 #[test]

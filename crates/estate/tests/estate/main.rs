@@ -12,6 +12,7 @@ mod generated;
 mod includes;
 mod resolved;
 mod rules;
+mod stacks;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -270,7 +270,7 @@ inputs = {
     let estate = folder.load();
     let known = unit(&estate, "u");
     let targets: Vec<&str> = known.dependencies.iter().map(|found| found.target.as_str()).collect();
-    assert_eq!(targets, ["db", "empty"]);
+    assert_eq!(targets, ["db", "empty", "gone"]);
     let lines: Vec<_> = known.problems.iter().map(|fault| (fault.code(), fault.place().unwrap().line)).collect();
     assert_eq!(lines, [(Code::FILE_MISSING, 3), (Code::DEPENDENCY_NOT_A_UNIT, 6), (Code::DEPENDENCY_NOT_A_UNIT, 8)]);
     assert_eq!(rendered(&estate, "u")["inputs"], json!({"x": 1}));

@@ -29,7 +29,8 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
     let estate = args.tree.estate_at(args.rev.as_deref())?;
     // Folders with nothing to run are listed as well, as Terragrunt does.
     let known = estate.units().values().flatten().chain(estate.parents().values());
-    let mut units: Vec<UnitView> = known.map(|unit| UnitView::of(unit)).collect();
+    let stacks = estate.stacks().values().flatten().map(|stack| UnitView::of_stack(stack));
+    let mut units: Vec<UnitView> = known.map(|unit| UnitView::of(unit)).chain(stacks).collect();
     units.sort_by(|a, b| a.path.cmp(&b.path));
     if args.json {
         output::print_json(&units)?;

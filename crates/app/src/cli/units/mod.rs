@@ -69,5 +69,9 @@ fn problems(estate: &Estate) -> Vec<(Fault, Vec<String>)> {
         let faults = unit.as_ref().map_or_else(Vec::as_slice, |unit| unit.problems.as_slice());
         faults.iter().for_each(|fault| add(fault, Some(path.as_str())));
     }
+    for (path, stack) in estate.stacks() {
+        let faults = stack.as_ref().map_or_else(Vec::as_slice, |stack| stack.problems.as_slice());
+        faults.iter().for_each(|fault| add(fault, Some(path.as_str())));
+    }
     found.into_values().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_estate::{Affected, Estate, Exclude, Unit};
+use portcullis_estate::{Affected, Estate, Exclude, Stack, Unit};
 use portcullis_model::UnitPath;
 use serde::Serialize;
 
@@ -50,6 +50,21 @@ impl UnitView {
             exclude: unit.exclude.as_ref().map(ExcludeView::of),
             exact: unit.is_exact(),
             inexact_because: unit.inexact.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl UnitView {
+    /// Of a stack. What it generates is listed as units and stacks of their own.
+    pub fn of_stack(stack: &Stack) -> Self {
+        UnitView {
+            path: stack.path.to_string(),
+            kind: "stack",
+            dependencies: Vec::new(),
+            reads: stack.reads.clone(),
+            exclude: None,
+            exact: stack.inexact.is_empty(),
+            inexact_because: stack.inexact.iter().map(ToString::to_string).collect(),
         }
     }
 }

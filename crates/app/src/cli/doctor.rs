@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use owo_colors::OwoColorize;
 use portcullis_exec::{LayerState, Settings};
 use portcullis_model::{Code, Fault};
 
@@ -49,9 +50,10 @@ pub fn run(args: Args) -> Result<Exit, Fault> {
         for layer in &layers {
             let name = layer.name;
             let text = match &layer.state {
-                LayerState::Ok(detail) => format!("ok       {name:width$}  {}\n", plain(detail)),
+                LayerState::Ok(detail) => format!("{}       {name:width$}  {}\n", "ok".green(), plain(detail)),
                 LayerState::Missing(why) => {
-                    format!("missing  {name:width$}  {}\n         {:width$}  {}\n", plain(why), "", layer.remedy)
+                    let missing = "missing".red().bold().to_string();
+                    format!("{missing}  {name:width$}  {}\n         {:width$}  {}\n", plain(why), "", layer.remedy)
                 }
             };
             output::print(&text)?;

@@ -17,7 +17,7 @@ pub mod units;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use portcullis_model::{Code, Fault};
 
 use crate::environment::Environment;
@@ -60,9 +60,11 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let parsed = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, wants_json(&matches))));
+    let (cli, json) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return not_understood(&error),
     };
     output::use_color(cli.color);
@@ -80,10 +82,20 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(fault) => {
-            output::complain(&crate::render::fault::text(&fault));
+            if json {
+                output::complain_json(&fault);
+            } else {
+                output::complain(&crate::render::fault::text(&fault));
+            }
             Exit::of_fault(&fault).into()
         }
     }
+}
+
+/// Whether the command, of whatever depth, was given `--json`.
+fn wants_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>("json").ok().flatten().copied().unwrap_or_default();
+    here || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
 }
 
 /// Shows help and version as they are, and a wrong command line with its code.

@@ -93,6 +93,12 @@ pub fn complain(text: &str) {
     let _ = put(anstream::stderr().lock(), text.as_bytes());
 }
 
+/// Writes a fault as JSON on one line to standard error: `code`, `message` and what else there is of it.
+pub fn complain_json(fault: &Fault) {
+    let text = serde_json::to_string(fault).unwrap_or_else(|_| format!("{{\"code\":\"{}\"}}", fault.code()));
+    complain(&format!("{}\n", terminal::json(&text)));
+}
+
 fn put(mut to: impl Write, bytes: &[u8]) -> std::io::Result<()> {
     to.write_all(bytes)?;
     to.flush()

@@ -71,7 +71,8 @@ pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
     if target.json {
         output::print_json(&answer)?;
     } else {
-        output::print(&format!("\n{}", render::run::text(&answer.run, &logs, &target.place(environment))))?;
+        let gap = if args.follow { "\n" } else { "" };
+        output::print(&format!("{gap}{}", render::run::text(&answer.run, &logs, &target.place(environment))))?;
     }
     Ok(exit)
 }

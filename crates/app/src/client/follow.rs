@@ -84,11 +84,6 @@ impl<'a> Follow<'a> {
         let mut stream = self.client.events(&token, self.run, self.seen).await?;
         let mut parser = Parser::default();
         while let Some(part) = next(&mut stream).await? {
-            self.alive = Instant::now();
-            self.pause = PAUSE;
-            if std::mem::take(&mut self.lost) {
-                watch.found();
-            }
             let frames = parser.feed(&part).map_err(|_| broken("an event is too large"))?;
             for frame in frames {
                 if self.take(&frame, watch)? {
@@ -98,6 +93,12 @@ impl<'a> Follow<'a> {
                         return Ok(run);
                     }
                 }
+            }
+            // Only now: a runner that says nothing but that it has a problem does not try anybody's patience for ever.
+            self.alive = Instant::now();
+            self.pause = PAUSE;
+            if std::mem::take(&mut self.lost) {
+                watch.found();
             }
         }
         Err(broken("the event stream broke off"))

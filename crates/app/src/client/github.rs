@@ -1,4 +1,4 @@
-//! Asks GitHub Actions for the job's OIDC token. Forgejo and Gitea have the same way.
+//! Asks GitHub Actions for the job's OIDC token. Forgejo has the same way.
 //!
 //! A job with the permission `id-token: write` has a URL and a secret in its environment; the URL with
 //! `audience=…` answers `{"value": "<token>"}`. See

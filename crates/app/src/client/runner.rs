@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::link::{self, Unread};
 use crate::http::tasks::{COMPLETE, NEXT_OFFSET};
-use crate::outcome::{code_of_status, fault_of};
+use crate::outcome::fault_of;
 
 /// Longest that one request may take.
 const REQUEST: Duration = Duration::from_secs(120);
@@ -186,7 +186,12 @@ impl Client {
         let bytes = body(answer).await?;
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(fault_of(problem)),
-            Err(_) => Err(Fault::new(code_of_status(status.as_u16()), format!("the runner answered {status}"))),
+            // A runner's refusals are problem documents: something else has answered for it.
+            Err(_) => Err(Fault::new(
+                Code::RUNNER_UNREACHABLE,
+                format!("what answers at {} is no runner, or it does not reach one: it says {status}", self.base),
+            )
+            .remedy("Check `--runner`. Redirects are not followed: give the URL that they lead to.")),
         }
     }
 

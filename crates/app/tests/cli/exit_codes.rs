@@ -1,6 +1,9 @@
 //! Every exit code, through the real program: 0 done, 1 failed, 2 usage, 3 denied, 4 held, 5 cancelled, 6 runner not
 //! reached.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use portcullis_model::run::{RunState, TaskResult, TaskState};
 use portcullis_model::{Code, Fault};
 
@@ -101,4 +104,61 @@ fn not_reached_is_6() {
     let said = run(&fake, &PLAN);
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.err.contains("PC-0002"), "{said:?}");
+}
+
+/// What is between here and the runner answers in its place: a load balancer without a runner, a page to sign in.
+#[test]
+fn whoever_answers_in_place_of_the_runner_is_no_runner() {
+    for answer in [
+        "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 7\r\n\r\n<html/>",
+        "HTTP/1.1 302 Found\r\nlocation: https://login.example/\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n<html/>",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let said = run_with(&["run", "list", "--runner", &url], &[("PORTCULLIS_TOKEN", "a.b.c")]);
+        thread.join().unwrap();
+        assert_eq!(said.code, 6, "{answer:?}: {said:?}");
+        assert!(
+            said.err.contains("PC-0002") && said.err.contains("help:") | answer.ends_with("cut"),
+            "{answer:?}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn an_error_is_json_for_who_asked_for_json() {
+    let fake = Fake::start("plan", RunState::Running, Vec::new());
+    fake.change(|state| state.refusal = Some(Fault::new(Code::DENIED, "no ##[x]").remedy("Ask.").note("first")));
+    let said = run(&fake, &[&PLAN[..], &["--json"]].concat());
+    assert_eq!((said.code, said.out.as_str()), (3, ""));
+    let error: serde_json::Value = serde_json::from_str(&said.err).unwrap();
+    assert_eq!(
+        error,
+        serde_json::json!({"code": "PC-0300", "message": "no ##[x]", "remedy": "Ask.", "notes": ["first"]})
+    );
+    assert!(!said.err.contains("##["), "{said:?}");
+}
+
+#[test]
+fn colours_are_as_they_are_asked_for() {
+    let fake = Fake::start("plan", RunState::Running, Vec::new());
+    let coloured = |arguments: &[&str]| run(&fake, arguments).out.contains('\u{1b}');
+    assert!(!coloured(&["run", "list"]), "no terminal");
+    assert!(coloured(&["run", "list", "--color", "always"]));
+    assert!(!coloured(&["--color", "never", "run", "list"]));
+    assert!(!coloured(&["--color", "always", "run", "list", "--json"]), "JSON has none");
+    let url = fake.url();
+    let set = |name| [("PORTCULLIS_RUNNER", url.as_str()), ("PORTCULLIS_TOKEN", "a.b.c"), (name, "1")];
+    assert!(run_with(&["run", "list"], &set("CLICOLOR_FORCE")).out.contains('\u{1b}'));
+    assert!(!run_with(&["run", "list"], &set("NO_COLOR")).out.contains('\u{1b}'));
 }

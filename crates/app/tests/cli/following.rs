@@ -1,10 +1,15 @@
 //! Following a run: over a restart of its runner, as text, as JSON, and to a failure.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use portcullis_model::run::{EventKind, RunState, TaskResult, TaskState};
 use portcullis_model::{Code, Fault};
 
 use super::fake::{Fake, READ_TOKEN, RUN, TOKEN, task};
-use super::program::{Said, ended, run, start};
+use super::program::{Said, ended, run, run_with, start};
 
 fn succeeded() -> TaskState {
     TaskState::Succeeded { result: TaskResult::NoChange }
@@ -173,4 +178,37 @@ fn a_unit_that_is_not_in_the_run_is_said() {
         assert_eq!(said.code, 2, "{said:?}");
         assert!(said.err.contains("PC-0114"), "{said:?}");
     }
+}
+
+/// A runner that answers each time, and says each time that it cannot: patience ends all the same.
+#[test]
+fn a_runner_with_a_lasting_problem_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&over);
+    let thread = std::thread::spawn(move || {
+        let mut answered = 0;
+        for stream in listener.incoming() {
+            if seen.load(Ordering::SeqCst) {
+                return answered;
+            }
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).unwrap();
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let problem = "event: problem\ndata: {\"type\":\"x\",\"title\":\"t\",\"status\":500,\"detail\":\"broken disk\",\"code\":\"PC-0903\"}\n\n";
+            stream.write_all(format!("{head}{problem}").as_bytes()).unwrap();
+            answered += 1;
+        }
+        answered
+    });
+    let url = format!("http://{address}");
+    let arguments = ["run", "show", RUN, "--follow", "--patience", "1", "--runner", &url];
+    let said = run_with(&arguments, &[("PORTCULLIS_TOKEN", TOKEN)]);
+    over.store(true, Ordering::SeqCst);
+    drop(TcpStream::connect(address).unwrap());
+    assert!(thread.join().unwrap() >= 2, "it is asked again");
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.err.contains("broken disk"), "{said:?}");
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod children;
+mod codes;
 mod conformance;
 mod demo;
 mod docs;

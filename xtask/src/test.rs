@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
+use crate::codes;
 use crate::process::{command, output, run as run_command};
 use crate::summary::Summary;
 use crate::tidy;
@@ -34,6 +35,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
     let tools = summary.step("tools", || tools::ensure(workspace, &tools::Options::default()));
     summary.step("format", || run_command(&mut cargo_command(workspace, ["fmt", "--all", "--check"])));
     summary.step("tidy", || tidy::check(&workspace.root));
+    summary.step("error codes", || codes::check(&workspace.root));
     summary.step("lint", || {
         let mut clippy = cargo_command(workspace, ["clippy"]);
         run_command(clippy.args(WORKSPACE).args(["--all-targets", "--quiet", "--", "--deny", "warnings"]))

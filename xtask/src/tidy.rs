@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Checks every Rust file of the workspace. The error names each that fails.
 pub fn check(root: &Path) -> Result<(), String> {
-    let mut files = Vec::new();
-    for folder in ["crates", "xtask"] {
-        rust_files(&root.join(folder), &mut files)?;
-    }
+    let files = sources(root)?;
     let mut wrong: Vec<String> = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -22,6 +19,15 @@ pub fn check(root: &Path) -> Result<(), String> {
     }
     wrong.sort();
     Err(format!("these files must begin with `//!`, what they own and what they never do:\n  {}", wrong.join("\n  ")))
+}
+
+/// Every Rust file of the workspace.
+pub fn sources(root: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for folder in ["crates", "xtask"] {
+        rust_files(&root.join(folder), &mut files)?;
+    }
+    Ok(files)
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {

@@ -258,6 +258,11 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_none_is_refused() {
+        assert_eq!(CopyRule::new(&["a[".into()], &[]).err().map(|fault| fault.code()), Some(Code::LAYOUT));
+    }
+
+    #[test]
     fn a_path_does_not_leave_the_repository() {
         assert_eq!(normalize("a/b", "../c").as_deref(), Some("a/c"));
         assert_eq!(normalize("a", "../.."), None);

@@ -105,3 +105,97 @@ fn step(session: &Session, index: usize) -> Option<Fault> {
         Ended::Skipped => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use portcullis_model::agent::{FrameKind, Report, Stdout, TaskSpec, When};
+
+    use super::*;
+    use crate::running::Sink;
+
+    struct Nothing;
+
+    impl Sink for Nothing {
+        fn log(&mut self, _: &[u8]) {}
+        fn step(&mut self, _: &Report) {}
+    }
+
+    fn session(role: Role, reports: &[Report]) -> Session {
+        let step = Step::Run {
+            name: "plan".into(),
+            argv: vec!["/usr/bin/tool".into()],
+            cwd: "/work".into(),
+            env: BTreeMap::new(),
+            accept: vec![0],
+            stdout: Stdout::Log,
+            when: When::Success,
+            timeout_s: 7,
+            role,
+        };
+        let mut session = Session::new(TaskSpec {
+            steps: vec![step],
+            env: BTreeMap::new(),
+            door: None,
+            read_only: vec![],
+            read_write: vec![],
+            output_max_bytes: 1,
+        });
+        for report in reports {
+            session.frame(FrameKind::Report, &serde_json::to_vec(report).unwrap(), &mut Nothing).unwrap();
+        }
+        session
+    }
+
+    fn ended(role: Role, ended: Ended) -> Session {
+        let started = if matches!(ended, Ended::Skipped) { vec![] } else { vec![Report::StepStarted { index: 0 }] };
+        let end = Report::StepEnded { index: 0, ended, wall_ms: 1, peak_kib: 1 };
+        session(role, &[vec![Report::Ready], started, vec![end]].concat())
+    }
+
+    fn verdict(session: &Session, seen: &Seen) -> Option<(Code, String)> {
+        fault(session, seen).map(|fault| (fault.code(), fault.message().to_owned()))
+    }
+
+    #[test]
+    fn each_way_to_end_has_its_code() {
+        for (role, how, code, says) in [
+            (Role::Tool, Ended::Exit(1), Code::TOOL_FAILED, "exit code 1"),
+            (Role::Hook, Ended::Exit(2), Code::HOOK_FAILED, "exit code 2"),
+            (Role::Tool, Ended::Signal(9), Code::TOOL_KILLED, "signal 9"),
+            (Role::Tool, Ended::Timeout, Code::TASK_TIMEOUT, "longer than 7 s"),
+            (Role::Tool, Ended::OutputLimit, Code::OUTPUT_LIMIT, "more than its limit"),
+            (Role::Tool, Ended::Error("no such file".into()), Code::TOOL_MISSING, "`/usr/bin/tool`: no such file"),
+            (Role::Hook, Ended::Error("no such file".into()), Code::HOOK_FAILED, "could not start"),
+        ] {
+            let (found, message) = verdict(&ended(role, how.clone()), &Seen::default()).unwrap();
+            assert!(found == code && message.contains(says), "{how:?}: {found} {message}");
+        }
+        let done = [Report::Done { failed: None, interrupted: false }];
+        let mut well = ended(Role::Tool, Ended::Exit(0));
+        well.frame(FrameKind::Report, &serde_json::to_vec(&done[0]).unwrap(), &mut Nothing).unwrap();
+        assert_eq!(verdict(&well, &Seen::default()), None);
+    }
+
+    #[test]
+    fn what_is_seen_from_outside_has_its_code() {
+        let ready = || session(Role::Tool, &[Report::Ready]);
+        let code = |session: &Session, seen: &Seen| verdict(session, seen).unwrap().0;
+        let seen = Seen { protocol: Some("a frame".into()), out_of_time: true, ..Seen::default() };
+        assert_eq!(code(&ready(), &seen), Code::AGENT_PROTOCOL, "what the agent says is not believed any more");
+        assert_eq!(code(&ready(), &Seen { out_of_time: true, ..Seen::default() }), Code::TASK_TIMEOUT);
+        assert_eq!(code(&ready(), &Seen { memory_kills: 1, ..Seen::default() }), Code::MEMORY_LIMIT);
+        assert_eq!(code(&ready(), &Seen { killed: true, ..Seen::default() }), Code::TOOL_KILLED);
+        assert_eq!(code(&ready(), &Seen::default()), Code::AGENT_PROTOCOL);
+        let broken = session(Role::Tool, &[Report::Ready, Report::Broken { why: "x".into() }]);
+        assert_eq!(code(&broken, &Seen::default()), Code::AGENT_PROTOCOL);
+        let never = session(Role::Tool, &[]);
+        let seen = Seen { complaint: "bwrap: no\nspace\n".into(), ..Seen::default() };
+        let (found, message) = verdict(&never, &seen).unwrap();
+        assert_eq!(
+            (found, message.as_str()),
+            (Code::SANDBOX_LAUNCH, "the sandbox could not be started: bwrap: no; space")
+        );
+    }
+}

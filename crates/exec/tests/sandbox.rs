@@ -90,6 +90,19 @@ async fn the_doctor_finds_every_layer_here() {
     }
 }
 
+#[test]
+fn a_runner_without_a_layer_does_not_start_and_says_which() {
+    let data = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(data.path().join("no-agent"), data.path().join("exec"));
+    settings.bwrap = Some(data.path().join("no-bwrap"));
+    let faults = LocalExecutor::new(settings).err().unwrap();
+    for layer in ["bubblewrap", "agent"] {
+        let fault = faults.iter().find(|fault| fault.message().starts_with(&format!("{layer}:"))).unwrap();
+        assert_eq!(fault.code(), Code::SANDBOX_LAYER_MISSING);
+        assert!(fault.remedy_text().is_some(), "{fault}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_sees_its_own_files_and_nothing_of_the_runner() {
     let bench = Bench::new();

@@ -102,6 +102,10 @@ pub struct TaskView {
     /// Where it is.
     #[serde(flatten)]
     pub state: TaskState,
+    /// The code of what keeps it from being done: of its error, `PC-0700` held, `PC-0709` blocked, `PC-0707` needs
+    /// destroy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The unit's input digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -241,6 +245,7 @@ mod tests {
             after: Vec::new(),
             why: "is new".into(),
             state: TaskState::Held { plan: digest, why: "nobody reviewed it".into() },
+            code: Some("PC-0700".into()),
             input_digest: None,
             plan: Some(digest),
             summary: None,

@@ -236,7 +236,9 @@ macro_rules! uuid_id {
         impl FromStr for $name {
             type Err = Fault;
             fn from_str(text: &str) -> Result<Self, Fault> {
-                Uuid::try_parse(text).map(Self).map_err(|_| {
+                // One id has one spelling: no braces, no `urn:`, no capitals.
+                let id = Uuid::try_parse(text).map(Self).ok().filter(|id| id.to_string() == text);
+                id.ok_or_else(|| {
                     Fault::new(Code::BAD_ID, format!("{} is no {} id", quoted(text), $kind))
                         .remedy("Copy the id as `portcullis run list` prints it.")
                 })
@@ -322,6 +324,25 @@ mod tests {
         }
         assert_eq!(BranchName::parse_ref("refs/heads/main").unwrap().as_str(), "main");
         assert_eq!(BranchName::parse_ref("refs/tags/v1").unwrap_err().code(), Code::REF_NOT_A_BRANCH);
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = "01890000-0000-7000-8000-00000000000a";
+        assert_eq!(id.parse::<RunId>().unwrap().to_string(), id);
+        for bad in [
+            "",
+            "latest",
+            "01890000-0000-7000-8000-00000000000A",
+            "0189000000007000800000000000000a",
+            "{01890000-0000-7000-8000-00000000000a}",
+            "urn:uuid:01890000-0000-7000-8000-00000000000a",
+            " 01890000-0000-7000-8000-00000000000a",
+            "../01890000-0000-7000-8000-00000000000a",
+        ] {
+            assert_eq!(bad.parse::<RunId>().unwrap_err().code(), Code::BAD_ID, "{bad}");
+            assert_eq!(bad.parse::<TaskId>().unwrap_err().code(), Code::BAD_ID, "{bad}");
+        }
     }
 
     #[test]

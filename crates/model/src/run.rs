@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Digest, Fault, UnitPath};
+use crate::{Code, Digest, Fault, UnitPath};
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -83,6 +83,17 @@ impl TaskState {
     /// Whether dependents may start.
     pub fn is_success(&self) -> bool {
         matches!(self, TaskState::Succeeded { .. } | TaskState::NeedsDestroy)
+    }
+
+    /// The code of what keeps it from being done: of its error, or of what it waits for.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            TaskState::Failed { fault } => Some(fault.code()),
+            TaskState::Held { .. } => Some(Code::HELD),
+            TaskState::Blocked { .. } => Some(Code::BLOCKED),
+            TaskState::NeedsDestroy => Some(Code::NEEDS_DESTROY),
+            _ => None,
+        }
     }
 
     /// One word.
@@ -259,4 +270,24 @@ pub enum EventKind {
         #[schema(value_type = Vec<String>)]
         plans: Vec<Digest>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_done_has_a_code() {
+        let unit = UnitPath::parse("dev/vpc").unwrap();
+        for (state, code) in [
+            (TaskState::Held { plan: Digest::of(b"p"), why: "nobody reviewed it".into() }, Some(Code::HELD)),
+            (TaskState::Blocked { by: unit }, Some(Code::BLOCKED)),
+            (TaskState::NeedsDestroy, Some(Code::NEEDS_DESTROY)),
+            (TaskState::Failed { fault: Fault::internal("x") }, Some(Code::INTERNAL)),
+            (TaskState::Succeeded { result: TaskResult::NoChange }, None),
+            (TaskState::Waiting, None),
+        ] {
+            assert_eq!(state.code(), code, "{state:?}");
+        }
+    }
 }

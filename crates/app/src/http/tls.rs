@@ -92,7 +92,8 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, Fault> {
     };
     let meta = std::fs::metadata(path).map_err(|error| failed(&error))?;
     if meta.len() > PEM_MAX_BYTES {
-        return Err(Fault::new(Code::BAD_OPTION, format!("{} is over {PEM_MAX_BYTES} bytes", path.display())));
+        return Err(Fault::new(Code::BAD_OPTION, format!("{} is over {PEM_MAX_BYTES} bytes", path.display()))
+            .remedy("Give a PEM certificate chain with `--tls-cert` and its private key with `--tls-key`."));
     }
     std::fs::read(path).map_err(|error| failed(&error))
 }

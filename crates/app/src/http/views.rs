@@ -29,6 +29,7 @@ fn task_view(task: &TaskRecord) -> TaskView {
         after: task.after.clone(),
         why: task.why.clone(),
         state: task.state.clone(),
+        code: task.state.code().map(|code| code.to_string()),
         input_digest: task.input_digest,
         plan: task.plan,
         summary: task.summary.clone(),

@@ -1,5 +1,6 @@
 //! The API's [`Service`] over gate, store and engine. Rights are the gate's; this only carries.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -214,8 +215,12 @@ impl Service for Runner {
             let definition = self.definitions.in_force().ok_or_else(not_ready)?;
             let (commit, estate) = self.definitions.estate_in_force(&definition).await?;
             let applied = self.store.applied_list().await?;
+            let folder = &definition.account.path;
+            // What was applied and is gone from the repository still exists: listed until it is destroyed.
+            let deleted = applied.keys().filter(|path| path.is_within(folder) && !estate.units().contains_key(*path));
+            let all: BTreeSet<&UnitPath> = estate.units().keys().chain(deleted).collect();
             let paths: Vec<&UnitPath> =
-                estate.units().keys().filter(|path| after.as_ref().is_none_or(|after| *path > after)).collect();
+                all.into_iter().filter(|path| after.as_ref().is_none_or(|after| *path > after)).collect();
             let more = paths.len() > limit as usize;
             let mut units = Vec::new();
             for path in paths.into_iter().take(limit as usize) {
@@ -253,6 +258,7 @@ fn unit_view(
     // The mark of an apply that was begun and not finished is no digest of a unit.
     let applied = applied.filter(|applied| *applied != portcullis_engine::core::partly_applied_digest(path));
     let status = match digest {
+        None if unit.is_none() => "needs-destroy",
         None => "broken",
         Some(_) if !faults.is_empty() => "broken",
         Some(digest) if applied == Some(digest) => "applied",

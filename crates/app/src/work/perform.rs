@@ -8,7 +8,7 @@ use portcullis_engine::{
 };
 use portcullis_model::run::TaskResult;
 use portcullis_model::{Code, Digest, Fault, UnitPath};
-use portcullis_store::{PlanPurpose, PlanRecord};
+use portcullis_store::{PlanPurpose, PlanRecord, Store};
 use serde_json::Value;
 
 use super::drive::{Drive, Ended, Made};
@@ -117,7 +117,7 @@ async fn plan_and_decide(
 }
 
 async fn change_of(worker: &Worker, plan: Digest) -> Result<Change, Fault> {
-    let bytes = part(worker, plan, PART_CHANGE).await?;
+    let bytes = part(&worker.store, plan, PART_CHANGE).await?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Fault::new(Code::SEAL_BROKEN, format!("the change of plan {plan}: {error}")))
 }
@@ -131,8 +131,8 @@ async fn mocks_of(worker: &Worker, plan: Digest, inputs: &Inputs) -> Result<Vec<
     Ok(mocks.into_iter().filter_map(|(unit, mock)| Some(Mock { mock, real: real(&unit)? })).collect())
 }
 
-async fn part(worker: &Worker, plan: Digest, name: &str) -> Result<Vec<u8>, Fault> {
-    worker.store.plan_part(&plan, name).await?.ok_or_else(|| {
+async fn part(store: &Store, plan: Digest, name: &str) -> Result<Vec<u8>, Fault> {
+    store.plan_part(&plan, name).await?.ok_or_else(|| {
         Fault::new(Code::PLAN_UNKNOWN, format!("plan {} is not kept here", plan.short())).remedy("Plan the unit again.")
     })
 }
@@ -213,7 +213,7 @@ async fn apply(
         let (reviewed, approved) = if approved { (None, Some(&record)) } else { (Some(&record), None) };
         return plan_and_decide(worker, request, &subject, &inputs, reviewed, approved, &mut stop).await;
     }
-    let bytes = part(worker, plan, PART_PLAN).await?;
+    let bytes = part(&worker.store, plan, PART_PLAN).await?;
     if Digest::of(&bytes) != plan {
         return Err(Fault::new(
             Code::SEAL_BROKEN,
@@ -225,4 +225,17 @@ async fn apply(
     let drive = Drive { worker, request, definition: &subject.definition, inputs: &inputs };
     drive.apply(&bytes, lock.as_deref(), &mut stop).await?;
     Ok(JobDone::Applied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_plan_that_is_not_kept_is_named() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(&data.path().join("store"), &data.path().join("key")).await.unwrap();
+        let fault = part(&store, Digest::of(b"gone"), PART_CHANGE).await.unwrap_err();
+        assert_eq!(fault.code(), Code::PLAN_UNKNOWN);
+    }
 }

@@ -61,6 +61,7 @@ pub fn task(number: u8, unit: &str, state: TaskState) -> TaskView {
         unit: UnitPath::parse(unit).unwrap(),
         after: Vec::new(),
         why: "its inputs have changed".into(),
+        code: None,
         input_digest: None,
         plan: None,
         summary: None,

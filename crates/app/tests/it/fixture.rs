@@ -2,7 +2,7 @@
 //! engine asks for is answered by a script.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use portcullis_app::runner::tool::Tools;
 use portcullis_engine::runtime::{Handle, Stop, Work, start};
 use portcullis_engine::{BoxFuture, Job, JobDone, JobRequest, NewTask, NewTaskKind, Prepared, Settings, Verdict};
 use portcullis_mirror::{Mirror, MirrorSettings, RepositoryUrl};
-use portcullis_model::record::RunRecord;
-use portcullis_model::{AccountName, BranchName, CommitId, Digest, Fault, PlanSummary, TaskId, UnitPath};
+use portcullis_model::record::{AppliedRecord, RunRecord, StepRecord};
+use portcullis_model::{AccountName, BranchName, CommitId, Digest, Fault, PlanSummary, RunId, TaskId, UnitPath};
 use portcullis_store::{DecisionRecord, Store};
 use portcullis_testkit::issuer::FakeIssuer;
 use portcullis_testkit::repo::TestRepo;
@@ -135,12 +135,23 @@ impl Fixture {
     pub async fn with(limits: Limits) -> Self {
         let issuer = FakeIssuer::start();
         let repo = repository(issuer.url());
-        let data = tempfile::tempdir().unwrap();
-        Self::over(repo, issuer, data, limits).await
+        Self::start(repo, issuer, tempfile::tempdir().unwrap(), limits, Transport::Loopback).await
+    }
+
+    /// With TLS.
+    pub async fn over_tls(cert: PathBuf, key: PathBuf) -> Self {
+        let issuer = FakeIssuer::start();
+        let repo = repository(issuer.url());
+        let transport = Transport::Tls { cert, key };
+        Self::start(repo, issuer, tempfile::tempdir().unwrap(), Limits::default(), transport).await
     }
 
     /// Over a repository, an issuer and a data folder that are there.
-    pub async fn over(repo: TestRepo, issuer: FakeIssuer, data: TempDir, limits: Limits) -> Self {
+    pub async fn over(repo: TestRepo, issuer: FakeIssuer, data: TempDir) -> Self {
+        Self::start(repo, issuer, data, Limits::default(), Transport::Loopback).await
+    }
+
+    async fn start(repo: TestRepo, issuer: FakeIssuer, data: TempDir, limits: Limits, transport: Transport) -> Self {
         let store = Store::open(&data.path().join("store"), &data.path().join("store.key")).await.unwrap();
         let url = RepositoryUrl::parse(&repo.url()).unwrap();
         let mirror = Arc::new(Mirror::open(MirrorSettings::new(data.path().join("mirror.git"), url)).await.unwrap());
@@ -170,8 +181,7 @@ impl Fixture {
             engine.clone(),
             definitions.clone(),
         ));
-        let listener =
-            Listener::bind("127.0.0.1:0".parse().unwrap(), &Transport::Loopback).await.unwrap().limited(limits);
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), &transport).await.unwrap().limited(limits);
         let (url, address) = (listener.url(), listener.address());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(listener.serve(runner, async {
@@ -259,6 +269,27 @@ impl Fixture {
     /// All decisions, newest first.
     pub async fn decisions(&self) -> Vec<DecisionRecord> {
         self.store.decision_list(None, 10_000).await.unwrap().into_iter().map(|(_, decision)| decision).collect()
+    }
+
+    /// Puts runs on record that have not ended.
+    pub async fn unfinished(&self, count: usize) {
+        let (run, _) = self.started(Who::Ci, &json!({"action": "plan", "repository": "live", "ref": "slow"})).await;
+        let run = self.store.run_get(run.parse().unwrap()).await.unwrap().unwrap();
+        let copy = |_| RunRecord { id: RunId::from_uuid(uuid::Uuid::now_v7()), ..run.clone() };
+        let runs = (1..count).map(copy).collect();
+        self.store.step_commit(&StepRecord { runs, ..StepRecord::default() }).await.unwrap();
+    }
+
+    /// Puts on record that a unit was applied.
+    pub async fn applied(&self, unit: &str) {
+        let record = AppliedRecord {
+            unit: UnitPath::parse(unit).unwrap(),
+            input_digest: Digest::of(b"input"),
+            commit: self.repo.head(),
+            run: RunId::from_uuid(uuid::Uuid::now_v7()),
+            at: portcullis_app::runner::now(),
+        };
+        self.store.step_commit(&StepRecord { applied: vec![record], ..StepRecord::default() }).await.unwrap();
     }
 
     /// Commits a change of a file on `main` and pushes it.

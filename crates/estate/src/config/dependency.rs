@@ -198,6 +198,16 @@ impl DependencyBlock {
 
     fn missing(&self, session: &Session<'_>) -> Fault {
         let target = self.target.as_ref().map_or("", UnitPath::as_str);
+        if self.target.as_ref().is_some_and(|target| !target.is_within(&session.settings.within)) {
+            return self
+                .section
+                .origin
+                .fault(
+                    Code::FOREIGN_DEPENDENCY,
+                    format!("{target} belongs to another account, so its outputs cannot be read here"),
+                )
+                .remedy("Give `mock_outputs`, or read the values from a file that both accounts have.");
+        }
         self.section
             .origin
             .fault(

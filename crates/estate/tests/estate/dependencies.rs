@@ -148,6 +148,14 @@ fn a_dependency_outside_the_account_is_foreign() {
     let dependency = &unit(&estate, "dev/app").dependencies[0];
     assert!(dependency.foreign);
     assert_eq!(dependency.target, path("shared/x"));
+
+    // Its outputs are another runner's: only mocks can stand in for them.
+    let needs =
+        "dependency \"x\" {\n  config_path = \"../../shared/x\"\n}\ninputs = {\n  a = dependency.x.outputs.a\n}\n";
+    folder.write("dev/app/terragrunt.hcl", needs);
+    let estate = folder.load_with(&Settings { within: "dev".into(), ..Settings::default() });
+    let fault = estate.resolve(&path("dev/app"), "plan", &outputs(json!({}))).unwrap_err();
+    assert_eq!(fault.code(), Code::FOREIGN_DEPENDENCY, "{fault}");
 }
 
 #[test]

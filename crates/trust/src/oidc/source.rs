@@ -125,7 +125,12 @@ impl KeySource {
         if let Some(keys) = self.cached(now, FRESH) {
             return Ok(keys);
         }
-        let _one = self.fetching.lock().await;
+        // While another asks a slow issuer, keys that are usable are used: nobody waits for what may not come.
+        let _one = match (self.fetching.try_lock(), self.cached(now, USABLE)) {
+            (Ok(one), _) => one,
+            (Err(_), Some(keys)) => return Ok(keys),
+            (Err(_), None) => self.fetching.lock().await,
+        };
         if let Some(keys) = self.cached(now, FRESH) {
             return Ok(keys);
         }

@@ -143,6 +143,7 @@ mod tests {
             after: Vec::new(),
             why: "its inputs have changed".into(),
             state,
+            code: None,
             input_digest: None,
             plan: None,
             summary,

@@ -3,6 +3,7 @@
 //! One module per benchmark; each gives a section of that page, which replaces the one of its last run. `page` knows the
 //! page, and what is said of the machine.
 
+mod estate;
 mod page;
 mod run_all;
 
@@ -11,6 +12,8 @@ use crate::workspace::Workspace;
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub enum Bench {
+    /// Loading estates of up to 10,000 units, and what a change affects, beside the floor and `terragrunt find`.
+    Estate(estate::Options),
     /// Plan and apply of twenty units: a real runner, the bare tool in a shell loop, and `terragrunt run --all`.
     RunAll(run_all::Options),
 }
@@ -18,6 +21,7 @@ pub enum Bench {
 /// Measures.
 pub fn run(workspace: &Workspace, bench: &Bench) -> Result<(), String> {
     match bench {
+        Bench::Estate(options) => estate::run(workspace, options),
         Bench::RunAll(options) => run_all::run(workspace, options),
     }
 }

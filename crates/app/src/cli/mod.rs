@@ -11,6 +11,7 @@ mod output;
 mod reference;
 mod run;
 mod serve;
+mod state;
 mod target;
 mod trigger;
 pub mod units;
@@ -49,6 +50,9 @@ enum Command {
     /// Look at the units of a folder or revision, without a runner
     #[command(subcommand)]
     Units(units::Command),
+    /// Look at the states in a runner's data folder, bring one in, take one out
+    #[command(subcommand)]
+    State(state::Command),
     /// Print a script that completes this command line in a shell
     Completions(completions::Args),
     /// Write manual pages
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),
+        Command::State(command) => on_runtime(state::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Reference => reference::run(),

@@ -16,6 +16,7 @@ use crate::module::Contents;
 use crate::path;
 use crate::reader::{Library, Reader};
 use crate::resolved::{Resolved, Taken};
+use crate::root_modules;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::stacks::{self, Expanded, Stacks};
@@ -63,6 +64,7 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn load_with(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Estate, Fault> {
+        let source = root_modules::show(source, settings, cache)?;
         let Expanded { source, stacks, elsewhere, generated } = stacks::expand(source, settings, cache)?;
         let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks);
         let contents = Contents::default();
@@ -108,6 +110,11 @@ impl Estate {
     /// The stacks, each expanded or with what is wrong with it. What they generate is among the units.
     pub fn stacks(&self) -> &Stacks {
         self.library.stacks()
+    }
+
+    /// The tree that the estate was read from, with what its stacks generate.
+    pub fn source(&self) -> &dyn Source {
+        self.library.source()
     }
 
     /// What is wrong with folders that cannot be units, because of their names.

@@ -27,6 +27,7 @@ mod moved;
 mod path;
 mod reader;
 mod resolved;
+mod root_modules;
 mod settings;
 mod source;
 mod stacks;

@@ -16,6 +16,9 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// The tool that will run the units. Part of every input digest.
     pub tool: ToolFacts,
+    /// Folders that are units without a configuration of Terragrunt, if there is code in them: patterns from the
+    /// repository's root, such as `stacks/*`.
+    pub root_modules: Vec<String>,
     /// Limits on what the repository may ask for.
     pub limits: Limits,
 }
@@ -27,6 +30,7 @@ impl Default for Settings {
             account: None,
             env: BTreeMap::new(),
             tool: ToolFacts::default(),
+            root_modules: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -104,9 +104,10 @@ impl Drive<'_> {
         stop: &mut Stop,
     ) -> Result<Outcome, Ended> {
         let (unit, begun) = (&self.request.task.unit, Instant::now());
-        let source = GitSource::open(self.worker.mirror.git_dir(), &self.request.run.commit)?;
+        // With what stacks generate: those folders are in no commit.
+        let estate = self.worker.estate(self.definition, &self.request.run.commit).await?;
         let tool = &self.definition.tool.driver;
-        let prepared = native::Prepared::new(&source, resolved, tool, self.limits(), job.into(), lock)?;
+        let prepared = native::Prepared::new(estate.source(), resolved, tool, self.limits(), job.into(), lock)?;
         let key = prepared.init_key();
         let kept: Option<InitTree> = match key {
             Some(key) => self.worker.store.cache_get(&key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),

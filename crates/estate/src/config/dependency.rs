@@ -368,8 +368,10 @@ pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Res
     let Some((name, rest)) = steps.split_first() else { return all(frame, at).map(|value| Some((value, 0))) };
     let session = frame.session;
     let found = with_block(frame, name, |block| {
-        if let Some(target) = block.target.as_ref().filter(|_| frame.config_path != session.unit_config()) {
-            session.note_dependency(target, &block.section);
+        if frame.config_path != session.unit_config() {
+            let units = block.stack.iter().flat_map(|stack| &stack.all);
+            let target = block.target.iter().filter(|_| block.stack.is_none());
+            target.chain(units).for_each(|target| session.note_dependency(target, &block.section));
         }
         match rest {
             ["outputs", key, ..] => match block.output(session, Some(key), at)? {

@@ -25,7 +25,7 @@ use crate::path;
 use crate::reader::{Library, Reader};
 use crate::settings::Settings;
 use crate::source::{EntryKind, Source};
-use overlay::Overlay;
+pub(crate) use overlay::Overlay;
 
 /// Deepest chain of stacks that generate stacks.
 const LEVELS_MAX: usize = 10;

@@ -1,4 +1,4 @@
-//! [`Overlay`]: a tree with the folders that stacks generate laid over it. Nothing is copied: a generated folder
+//! [`Overlay`]: a tree with what stacks generate, or what stands for root modules, laid over it. Nothing is copied: a generated folder
 //! shows the folder that it comes from, plus the files that the stack writes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::source::{ContentId, DirEntry, Entry, EntryKind, Look, Source, names_d
 
 /// A tree with generated folders in it.
 #[derive(Clone)]
-pub(super) struct Overlay {
+pub(crate) struct Overlay {
     base: Arc<dyn Source>,
     /// Generated folders: where each is, and which folder of the base it shows.
     mounts: BTreeMap<String, String>,
@@ -27,7 +27,7 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
-    pub(super) fn new(base: Arc<dyn Source>) -> Self {
+    pub(crate) fn new(base: Arc<dyn Source>) -> Self {
         Overlay {
             base,
             mounts: BTreeMap::new(),
@@ -47,7 +47,7 @@ impl Overlay {
     }
 
     /// Adds a file.
-    pub(super) fn write(&mut self, file: &str, text: String) {
+    pub(crate) fn write(&mut self, file: &str, text: String) {
         self.files.insert(file.to_owned(), text.into_bytes().into());
         self.announce(file, EntryKind::File { executable: false });
     }

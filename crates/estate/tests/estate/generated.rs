@@ -172,7 +172,12 @@ fn compare(
     };
     let keys = |units: &BTreeMap<UnitPath, Json>| units.keys().cloned().collect::<BTreeSet<_>>();
     let (before, after) = (keys(base_truth), keys(truth));
-    assert_eq!(of(AffectedKind::Deleted), before.difference(&after).collect(), "{what}: deleted");
+    // What moved is gone from where it was.
+    let mut gone = of(AffectedKind::Deleted);
+    gone.extend(
+        found.iter().filter(|found| found.kind == AffectedKind::Moved).filter_map(|found| found.other.as_ref()),
+    );
+    assert_eq!(gone, before.difference(&after).collect(), "{what}: deleted");
     let changed = of(AffectedKind::Changed);
     for (unit, effective) in truth {
         let Some(effective_before) = base_truth.get(unit) else { continue };

@@ -11,6 +11,7 @@ mod functions;
 mod generated;
 mod includes;
 mod resolved;
+mod root_modules;
 mod rules;
 mod stacks;
 

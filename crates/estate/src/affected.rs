@@ -10,6 +10,7 @@ use portcullis_model::{Fault, UnitPath};
 use crate::change::changes;
 use crate::estate::in_parallel;
 use crate::moved::moves;
+use crate::unit::is_content;
 use crate::{Estate, Unit};
 
 /// Most reasons of one unit that are listed.
@@ -125,8 +126,7 @@ impl Affected {
         }
         // What the values do not show, such as an order of hooks, is named at least.
         let explained = !reasons.is_empty();
-        let shows =
-            |name: &str| explained && !name.starts_with("file ") && !name.starts_with("lock file ") && name != "tool";
+        let shows = |name: &str| explained && !is_content(name);
         let parts = after.parts.differences(&before.parts).into_iter().filter(|(name, _)| !shows(name));
         reasons.extend(parts.map(|(name, how)| format!("{name} {how}")));
         reasons.sort_by_key(|reason| reason.chars().count());

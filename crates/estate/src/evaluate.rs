@@ -16,7 +16,7 @@ use crate::path;
 use crate::reader::Reader;
 use crate::resolved::{Mocked, ModuleSource, Resolved, Taken};
 use crate::settings::Settings;
-use crate::unit::{Dependency, Exclude, Module, Parts, Unit};
+use crate::unit::{ANY_FILE, Dependency, Exclude, Module, Parts, Unit};
 
 /// The command that a unit's digest is made for.
 pub(crate) const DIGEST_COMMAND: &str = "plan";
@@ -104,10 +104,10 @@ fn describe(
     parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
     file_parts(shared, config, source.as_ref(), path, &mut parts)?;
     parts.insert("tool".to_owned(), tool_digest(shared.settings));
-    if !session.inexact().is_empty() {
-        // What has to be run to be known may read any file: a unit that is not exact is affected by each.
+    if let Some(place) = session.reads_anything() {
+        // What has to be run to be known, or a file whose name is not known: each file of the repository may decide.
         let whole = shared.reader.whole()?;
-        parts.insert("some file of the repository (the unit is inexact)".to_owned(), whole);
+        parts.insert(format!("{ANY_FILE} (what is read at {}:{} is not known)", place.file, place.line), whole);
     }
     let mut digest = DigestBuilder::new("portcullis input v1");
     digest.text(path.as_str()).number(parts.len() as u64);

@@ -14,6 +14,7 @@ mod cache;
 mod change;
 mod config;
 mod decode;
+mod diff;
 mod discover;
 mod disk;
 mod effective;
@@ -38,6 +39,7 @@ mod version;
 pub use affected::{Affected, AffectedKind, affected, because};
 pub use cache::{Cache, CacheLimits};
 pub use change::Change;
+pub use diff::{EffectiveDiff, Group, SharedChange, diff};
 pub use effective::{Effective, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
 pub use resolved::{

@@ -71,7 +71,7 @@ fn neutral(estate: &Estate, unit: &UnitPath) -> Option<[Digest; 2]> {
 }
 
 /// The unit's path and the ends of it that are long enough to mean nothing else, the longest first.
-fn suffixes(unit: &str) -> Vec<&str> {
+pub(crate) fn suffixes(unit: &str) -> Vec<&str> {
     let mut found = vec![unit];
     let mut rest = unit;
     while let Some((_, shorter)) = rest.split_once('/') {

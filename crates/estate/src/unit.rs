@@ -95,6 +95,15 @@ impl Parts {
         })
     }
 
+    /// Whether the effective configuration is the same, whatever files and tool are.
+    pub fn same_configuration(&self, other: &Parts) -> bool {
+        let configuration = |parts: &'_ Parts| {
+            parts.0.iter().filter(|(name, _)| !is_content(name)).map(|(name, digest)| (name.clone(), *digest)).collect()
+        };
+        let (one, two): (Vec<_>, Vec<_>) = (configuration(self), configuration(other));
+        one == two
+    }
+
     /// The parts that differ from those of `before`, and how, sorted by name.
     pub fn differences<'a>(&'a self, before: &'a Parts) -> Vec<(&'a str, Difference)> {
         let mut found: Vec<(&str, Difference)> = Vec::new();
@@ -110,6 +119,14 @@ impl Parts {
         found.sort_unstable();
         found
     }
+}
+
+/// What the name of the part starts with that stands for every file of the repository.
+pub(crate) const ANY_FILE: &str = "some file of the repository";
+
+/// Whether a part comes from files or the tool, not from configuration.
+pub(crate) fn is_content(name: &str) -> bool {
+    name.starts_with("file ") || name.starts_with("lock file ") || name.starts_with(ANY_FILE) || name == "tool"
 }
 
 /// How a part differs.

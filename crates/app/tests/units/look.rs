@@ -20,7 +20,7 @@ fn a_list_is_sorted_and_says_what_is_read_and_what_is_not_known() {
     );
     assert_eq!(list[2]["exact"], false);
     let because = list[2]["inexact_because"][0].as_str().unwrap();
-    assert!(because.starts_with("live/old/terragrunt.hcl:5:") && because.contains("run_cmd"), "{because}");
+    assert!(because.starts_with("live/old/terragrunt.hcl:5:") && because.contains("get_aws_account_id"), "{because}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn repository(files: &[(&str, &str)]) -> TestRepo {
     repo
 }
 
-/// Three units: `app` depends on `db`, both include `root.hcl`; `old` uses what cannot be known.
+/// Three units: `app` depends on `db`, both include `root.hcl`; `old` uses what is not known without a fleet.
 const SMALL: &[(&str, &str)] = &[
     ("modules/m/main.tf", "variable \"name\" {}\n"),
     (
@@ -79,6 +79,6 @@ const SMALL: &[(&str, &str)] = &[
     ),
     (
         "live/old/terragrunt.hcl",
-        "terraform {\n  source = \"../../modules/m\"\n}\ninputs = {\n  name = run_cmd(\"date\")\n}\n",
+        "terraform {\n  source = \"../../modules/m\"\n}\ninputs = {\n  name = get_aws_account_id()\n}\n",
     ),
 ];

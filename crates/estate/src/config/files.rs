@@ -52,7 +52,7 @@ pub(super) fn call(call: &Call<'_, '_>) -> Result<Value, Fault> {
         },
         "mark_as_read" => {
             let path = inside(call, call.frame.dir())?;
-            call.frame.session.note_read(&path);
+            call.frame.session.note_content(&path);
             Ok(call.text(&call.arg(0)?))
         }
         "read_tfvars_file" => read_tfvars(call),

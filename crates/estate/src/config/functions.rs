@@ -65,6 +65,24 @@ pub(super) const NAMES: &[&str] = &[
     "templatefile",
 ];
 
+/// Functions whose result is in files that their arguments name: with an argument that is not known, in any file.
+const READS_FILES: [&str; 14] = [
+    "file",
+    "filebase64",
+    "filebase64sha256",
+    "filebase64sha512",
+    "fileexists",
+    "filemd5",
+    "fileset",
+    "filesha1",
+    "filesha256",
+    "filesha512",
+    "find_in_parent_folders",
+    "mark_as_read",
+    "mark_glob_as_read",
+    "read_tfvars_file",
+];
+
 /// Calls a function. `None`: it is none of Terragrunt's.
 pub(super) fn call(frame: &Rc<Frame<'_>>, name: &str, args: &[Value], at: &Origin) -> Result<Option<Value>, Fault> {
     if !NAMES.contains(&name) {
@@ -100,6 +118,9 @@ impl Call<'_, '_> {
             _ => {}
         }
         if self.args.iter().any(|arg| !arg.is_known_deep()) {
+            if READS_FILES.contains(&self.name) {
+                self.frame.session.note_reads_anything(self.at);
+            }
             return Ok(Value::derived(self.name, self.args, self.at.clone()));
         }
         let session = self.frame.session;
@@ -185,6 +206,9 @@ impl Call<'_, '_> {
     fn run(&self) -> Result<Value, Fault> {
         let what = format!("`{}`", self.name);
         self.frame.session.note_inexact(inexact(&what, self.at));
+        if self.name == "run_cmd" {
+            self.frame.session.note_reads_anything(self.at);
+        }
         if self.name == "sops_decrypt_file"
             && let Some(path) = self.args.first().and_then(Value::as_str)
         {
@@ -306,6 +330,7 @@ impl Call<'_, '_> {
     fn read_terragrunt_config(&self) -> Result<Value, Fault> {
         self.arity(1, 2)?;
         if self.args.first().is_some_and(|arg| !arg.is_known_deep()) {
+            self.frame.session.note_reads_anything(self.at);
             return Ok(Value::derived(self.name, self.args, self.at.clone()));
         }
         let session = self.frame.session;

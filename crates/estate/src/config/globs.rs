@@ -55,7 +55,7 @@ pub(super) fn mark_glob_as_read(call: &Call<'_, '_>) -> Result<Value, Fault> {
     }
     found.sort();
     let files = found.into_iter().map(|path| {
-        session.note_read(&path);
+        session.note_content(&path);
         call.text(&path::absolute(&path))
     });
     Ok(Value::list(files.collect(), call.at.clone()))

@@ -38,6 +38,8 @@ pub(crate) struct Session<'a> {
     pub(crate) budget: Budget,
     reads: RefCell<BTreeSet<String>>,
     inexact: RefCell<Vec<Fault>>,
+    reads_anything: RefCell<Option<Place>>,
+    contents: RefCell<BTreeSet<String>>,
     /// Files that are being read by `read_terragrunt_config`, outermost first.
     pub(super) reading: RefCell<Vec<String>>,
     /// Configurations that were read, by path.
@@ -75,6 +77,8 @@ impl<'a> Session<'a> {
             budget: Budget::new(&settings.limits.hcl),
             reads: RefCell::default(),
             inexact: RefCell::default(),
+            reads_anything: RefCell::default(),
+            contents: RefCell::default(),
             // Whoever reads the unit's own file while it is evaluated goes in a circle.
             reading: RefCell::new(vec![path::child(unit.as_str(), super::CONFIG_FILE)]),
             configs: RefCell::default(),
@@ -99,6 +103,27 @@ impl<'a> Session<'a> {
         if !inexact.iter().any(|known| known.place() == fault.place()) {
             inexact.push(fault);
         }
+    }
+
+    /// Notes that what happens here may read any file of the repository; see [`Session::reads_anything`].
+    pub(super) fn note_reads_anything(&self, at: &Origin) {
+        self.reads_anything.borrow_mut().get_or_insert_with(|| at.place());
+    }
+
+    /// The first place at which something may read files that cannot be told without running it.
+    pub(crate) fn reads_anything(&self) -> Option<Place> {
+        self.reads_anything.borrow().clone()
+    }
+
+    /// Notes that a file counts by its content, which is in no value.
+    pub(super) fn note_content(&self, path: &str) {
+        self.note_read(path);
+        self.contents.borrow_mut().insert(path.to_owned());
+    }
+
+    /// Files that count by their content, which is in no value.
+    pub(crate) fn contents(&self) -> BTreeSet<String> {
+        self.contents.borrow().clone()
     }
 
     /// What is not known without running something.

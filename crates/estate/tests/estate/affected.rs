@@ -184,3 +184,24 @@ fn another_tool_is_another_input() {
     }
     assert_ne!(unit(&base, "dev/vpc").input_digest, unit(&base, "dev/app").input_digest);
 }
+
+#[test]
+fn what_cannot_be_known_is_affected_by_every_file_and_says_so() {
+    let with = |expression: &str| {
+        let folder = live();
+        replace(&folder, "dev/vpc/terragrunt.hcl", "\"10.0.0.0/16\"", expression);
+        folder
+    };
+    let by_readme = |expression: &str| {
+        let (before, after) = (with(expression), with(expression));
+        after.write("README.md", "x");
+        explained(&before.load(), &after.load()).into_iter().next()
+    };
+    let reason =
+        "dev/vpc changed: some file of the repository (what is read at dev/vpc/terragrunt.hcl:8 is not known) differs";
+    assert_eq!(by_readme("run_cmd(\"x\")").as_deref(), Some(reason));
+    assert_eq!(by_readme("file(run_cmd(\"x\"))").as_deref(), Some(reason));
+    // The world is asked, not the repository: no commit changes what it says.
+    assert_eq!(by_readme("get_aws_caller_identity_arn()"), None);
+    assert_eq!(by_readme("get_aws_account_id()"), None);
+}

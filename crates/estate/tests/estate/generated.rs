@@ -172,12 +172,12 @@ fn compare(
     };
     let keys = |units: &BTreeMap<UnitPath, Json>| units.keys().cloned().collect::<BTreeSet<_>>();
     let (before, after) = (keys(base_truth), keys(truth));
-    // What moved is gone from where it was.
-    let mut gone = of(AffectedKind::Deleted);
-    gone.extend(
-        found.iter().filter(|found| found.kind == AffectedKind::Moved).filter_map(|found| found.other.as_ref()),
-    );
+    // A unit that moved is told of once, with where it was.
+    let moved = found.iter().filter(|found| found.kind == AffectedKind::Moved).filter_map(|found| found.other.as_ref());
+    let gone: BTreeSet<&UnitPath> = of(AffectedKind::Deleted).into_iter().chain(moved).collect();
     assert_eq!(gone, before.difference(&after).collect(), "{what}: deleted");
+    let new = of(AffectedKind::Added).union(&of(AffectedKind::Moved)).copied().collect::<BTreeSet<_>>();
+    assert_eq!(new, after.difference(&before).collect(), "{what}: added");
     let changed = of(AffectedKind::Changed);
     for (unit, effective) in truth {
         let Some(effective_before) = base_truth.get(unit) else { continue };

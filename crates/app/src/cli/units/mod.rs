@@ -4,6 +4,7 @@
 //! Nothing of the repository is executed, and nothing is written.
 
 mod affected;
+mod diff;
 mod graph;
 mod list;
 mod show;
@@ -30,6 +31,8 @@ pub enum Command {
     Graph(graph::Args),
     /// Which units a change affects, and why
     Affected(affected::Args),
+    /// What a change means for every unit's effective configuration
+    Diff(diff::Args),
 }
 
 /// Does it.
@@ -42,6 +45,7 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::Show(args) => show::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Affected(args) => affected::run(&args),
+        Command::Diff(args) => diff::run(&args),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_estate::{Affected, Estate, Exclude, Stack, Unit};
+use portcullis_estate::{Affected, EffectiveDiff, Estate, Exclude, SharedChange, Stack, Unit};
 use portcullis_model::UnitPath;
 use serde::Serialize;
+use serde_json::Value as Json;
 
 /// A unit in a list.
 #[derive(Debug, Serialize)]
@@ -102,6 +103,102 @@ impl AffectedView {
     /// Of a unit and its reasons.
     pub fn of(affected: &Affected, because: Vec<String>) -> Self {
         AffectedView { path: affected.unit.to_string(), why: affected.kind.name(), because }
+    }
+}
+
+/// What differs between the effective configurations of two revisions.
+#[derive(Debug, Serialize)]
+pub struct DiffView {
+    /// How many units have a change.
+    pub changed: usize,
+    /// How many were compared.
+    pub compared: ComparedView,
+    /// Changes with the units that have them, those of most units first.
+    pub groups: Vec<GroupView>,
+    /// Units that are in the newer revision only.
+    pub added: Vec<String>,
+    /// Units that are in the older revision only.
+    pub deleted: Vec<String>,
+    /// Units that are the same in another folder.
+    pub moved: Vec<MovedView>,
+    /// Units that cannot be evaluated at one of the revisions, and so not be compared.
+    pub broken: Vec<String>,
+}
+
+/// How many units were compared.
+#[derive(Debug, Serialize)]
+pub struct ComparedView {
+    /// Whose configuration is fully known at both revisions.
+    pub exact: usize,
+    /// That have values that are not known without running something; the expressions were compared.
+    pub inexact: usize,
+}
+
+/// Changes that the same units have.
+#[derive(Debug, Serialize)]
+pub struct GroupView {
+    /// The units, sorted.
+    pub units: Vec<String>,
+    /// The changes, by attribute. `{path}` stands for each unit's own path.
+    pub changes: Vec<SharedChangeView>,
+}
+
+/// A change that units have in common.
+#[derive(Debug, Serialize)]
+pub struct SharedChangeView {
+    /// The attribute's path, such as `inputs.tags.Owner`.
+    pub attribute: String,
+    /// The value before; not there when it was not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Json>,
+    /// The value after; not there when it is not set any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Json>,
+    /// Before and after in one line.
+    pub summary: String,
+    /// File, line and include of the value after (of one that is gone: before), when that is one place for all.
+    pub from: Option<String>,
+}
+
+impl SharedChangeView {
+    fn of(change: &SharedChange) -> Self {
+        SharedChangeView {
+            attribute: change.attribute.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+            summary: change.summary.clone(),
+            from: change.from.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A unit that moved.
+#[derive(Debug, Serialize)]
+pub struct MovedView {
+    /// Where it was.
+    pub from: String,
+    /// Where it is.
+    pub to: String,
+}
+
+impl DiffView {
+    /// Of a diff.
+    pub fn of(diff: &EffectiveDiff) -> Self {
+        let names = |units: &[UnitPath]| units.iter().map(ToString::to_string).collect();
+        let groups = diff.groups.iter().map(|group| GroupView {
+            units: names(&group.units),
+            changes: group.changes.iter().map(SharedChangeView::of).collect(),
+        });
+        let moved = diff.moved.iter().map(|(from, to)| MovedView { from: from.to_string(), to: to.to_string() });
+        DiffView {
+            changed: diff.changed(),
+            compared: ComparedView { exact: diff.exact, inexact: diff.inexact },
+            groups: groups.collect(),
+            added: names(&diff.added),
+            deleted: names(&diff.deleted),
+            moved: moved.collect(),
+            broken: names(&diff.broken),
+        }
     }
 }
 

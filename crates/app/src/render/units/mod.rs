@@ -1,5 +1,6 @@
 //! Units as text for people: the list, configuration as HCL, the graph.
 
+pub mod diff;
 pub mod graph;
 pub mod hcl;
 pub mod svg;

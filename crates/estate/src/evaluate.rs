@@ -12,6 +12,7 @@ use crate::config::{self, CONFIG_FILE, Config, Frame, OutputsMode, Section, Sess
 use crate::decode;
 use crate::estate::Outputs;
 use crate::module::{self, Contents, Source};
+use crate::named::named_files;
 use crate::path;
 use crate::reader::Reader;
 use crate::resolved::{Mocked, ModuleSource, Resolved, Taken};
@@ -102,7 +103,7 @@ fn describe(
         .map(|dependency| Value::string(dependency.target.as_str(), portcullis_hcl::Origin::built_in()))
         .collect();
     parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
-    file_parts(shared, config, source.as_ref(), path, &mut parts)?;
+    file_parts(shared, session, config, source.as_ref(), path, &mut parts)?;
     parts.insert("tool".to_owned(), tool_digest(shared.settings));
     if let Some(place) = session.reads_anything() {
         // What has to be run to be known, or a file whose name is not known: each file of the repository may decide.
@@ -286,9 +287,11 @@ fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<Str
     }
 }
 
-/// The parts that come from files: the module with all that it refers to, and the unit's own folder.
+/// The parts that come from files: the module with all that it refers to, the unit's own folder, and what the
+/// configuration names.
 fn file_parts(
     shared: &Shared<'_>,
+    session: &Session<'_>,
     config: &Config,
     source: Option<&Source>,
     unit: &UnitPath,
@@ -300,6 +303,7 @@ fn file_parts(
     if let Some(Source::Local(source)) = source {
         files.extend(shared.contents.module(shared.reader, source, hidden)?);
     }
+    files.extend(named_files(shared, session, config, unit)?);
     for (name, digest) in files {
         let what = if path::name(&name) == LOCK_FILE { "lock file" } else { "file" };
         parts.insert(format!("{what} {name}"), digest);

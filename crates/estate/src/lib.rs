@@ -25,6 +25,7 @@ mod graph;
 mod json;
 mod module;
 mod moved;
+mod named;
 mod path;
 mod reader;
 mod resolved;

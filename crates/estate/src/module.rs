@@ -163,6 +163,11 @@ impl Contents {
         Ok(files)
     }
 
+    /// All files below a folder, as far as they belong to no unit there.
+    pub(crate) fn all_below(&self, reader: &Reader, folder: &str) -> Result<Files, Fault> {
+        Ok(Files::clone(&*self.folder(reader, folder, true)?))
+    }
+
     /// Whether a folder holds OpenTofu or Terraform code.
     pub(crate) fn has_code(reader: &Reader, folder: &str) -> Result<bool, Fault> {
         Ok(reader.list(folder)?.unwrap_or_default().iter().any(|entry| is_code(&entry.name)))

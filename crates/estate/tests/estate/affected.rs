@@ -205,3 +205,57 @@ fn what_cannot_be_known_is_affected_by_every_file_and_says_so() {
     assert_eq!(by_readme("get_aws_caller_identity_arn()"), None);
     assert_eq!(by_readme("get_aws_account_id()"), None);
 }
+
+#[test]
+fn files_that_configuration_names_count_by_their_content() {
+    let terraform = |block: &str| format!("terraform {{\n  source = \"../../modules//vpc\"\n  {block}\n}}\n");
+    let cases = [
+        (
+            "locals {\n  m = mark_as_read(\"${get_repo_root()}/shared/marked.txt\")\n}\n".to_owned(),
+            "shared/marked.txt",
+            1,
+        ),
+        ("locals {\n  m = mark_glob_as_read(\"${get_repo_root()}/shared/*.txt\")\n}\n".to_owned(), "shared/new.txt", 1),
+        ("inputs = {\n  policy = \"${get_repo_root()}/shared/policy.json\"\n}\n".to_owned(), "shared/policy.json", 1),
+        ("inputs = {\n  folder = \"${get_repo_root()}/shared\"\n}\n".to_owned(), "shared/deep/new.json", 1),
+        (
+            terraform(
+                "extra_arguments \"v\" {\n    commands = [\"plan\"]\n    optional_var_files = [\"${get_repo_root()}/shared/dev.tfvars\"]\n  }",
+            ),
+            "shared/dev.tfvars",
+            1,
+        ),
+        (
+            terraform(
+                "extra_arguments \"v\" {\n    commands = [\"plan\"]\n    arguments = [\"-var-file=../../shared/dev.tfvars\"]\n  }",
+            ),
+            "shared/dev.tfvars",
+            1,
+        ),
+        (
+            terraform(
+                "before_hook \"h\" {\n    commands = [\"plan\"]\n    execute = [\"sh\", \"../../shared/hook.sh\"]\n  }",
+            ),
+            "shared/hook.sh",
+            1,
+        ),
+        ("inputs = {\n  here = get_terragrunt_dir()\n}\n".to_owned(), "shared/policy.json", 0),
+        ("inputs = {\n  name = \"shared/policy.json\"\n}\n".to_owned(), "shared/policy.json", 0),
+    ];
+    for (text, file, affected_units) in cases {
+        let text = if text.starts_with("terraform") { text } else { format!("{text}{}", terraform("")) };
+        let (before, after) = (live(), live());
+        before.write("dev/vpc/terragrunt.hcl", &text);
+        after.write("dev/vpc/terragrunt.hcl", &text);
+        // First it is not there, then it is, then it is another.
+        for contents in ["one", "two"] {
+            after.write(file, contents);
+            let found = explained(&before.load(), &after.load());
+            let vpc: Vec<&String> = found.iter().filter(|line| line.starts_with("dev/vpc")).collect();
+            assert_eq!(vpc.len(), affected_units, "{text}: {found:?}");
+            assert!(vpc.iter().all(|line| line.contains(file)), "{text}: {found:?}");
+            before.write(file, contents);
+            assert_eq!(explained(&before.load(), &after.load()), Vec::<String>::new(), "{text}");
+        }
+    }
+}

@@ -242,6 +242,9 @@ pub(crate) fn check(config: &Config) -> Vec<Fault> {
     }
     faults.extend(config.generate.iter().filter(known).filter_map(|section| generated(section).err()));
     faults.extend(config.remote_state.iter().filter(known).filter_map(|section| remote_state(section).err()));
+    if config.errors.iter().flat_map(|blocks| blocks.values()).flatten().all(|section| known(&section)) {
+        faults.extend(errors(config).err());
+    }
     if config.plain.values().all(Value::is_known_deep) {
         faults.extend(iam_role(config).err());
         faults.extend(prevent_destroy(config).err());

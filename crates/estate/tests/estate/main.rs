@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
 
 mod affected;
+mod corpus;
 mod dependencies;
 mod example;
 mod faults;

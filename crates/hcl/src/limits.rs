@@ -21,11 +21,20 @@ pub struct Limits {
     pub depth: u32,
     /// Bytes of all strings and collections that one evaluation makes, together.
     pub grown_bytes: u64,
+    /// Values in one value. One that is in it twice counts twice, though it is held once.
+    pub weight: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { file_bytes: 1 << 20, file_items: 50_000, steps: 5_000_000, depth: 256, grown_bytes: 256 << 20 }
+        Limits {
+            file_bytes: 1 << 20,
+            file_items: 50_000,
+            steps: 2_000_000,
+            depth: 192,
+            grown_bytes: 64 << 20,
+            weight: 500_000,
+        }
     }
 }
 
@@ -70,6 +79,14 @@ impl Budget {
         self.grown.set(grown);
         if grown > self.limits.grown_bytes {
             return Err(over(format!("the evaluation makes more than {} bytes", self.limits.grown_bytes)));
+        }
+        Ok(())
+    }
+
+    /// A value of that weight has been made. `PC-0401` when it is too heavy.
+    pub fn hold(&self, weight: u64) -> Result<(), Fault> {
+        if weight > self.limits.weight {
+            return Err(over(format!("a value holds more than {} values", self.limits.weight)));
         }
         Ok(())
     }

@@ -48,13 +48,12 @@ impl Type {
             Kind::Bool(_) => Type::Bool,
             Kind::Number(_) => Type::Number,
             Kind::String(_) => Type::String,
-            Kind::Seq(SeqKind::Tuple, elements) => Type::Tuple(elements.iter().map(Type::of).collect()),
+            Kind::Seq(SeqKind::Tuple, _) | Kind::Map(MapKind::Object, _) => {
+                value.structure_type().cloned().unwrap_or(Type::Any)
+            }
             Kind::Seq(SeqKind::List, _) => Type::List(element()),
             Kind::Seq(SeqKind::Set, _) => Type::Set(element()),
             Kind::Map(MapKind::Map, _) => Type::Map(element()),
-            Kind::Map(MapKind::Object, entries) => Type::Object(Arc::new(
-                entries.iter().map(|(name, value)| (Arc::clone(name), Type::of(value))).collect(),
-            )),
         }
     }
 

@@ -6,6 +6,7 @@
 //! that two unknowns that come from different expressions are told apart. Never evaluates anything.
 
 mod marks;
+mod node;
 mod same;
 mod want;
 
@@ -20,6 +21,7 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use crate::types::Type;
 use crate::{Origin, set_order};
 
+use node::Node;
 pub(crate) use want::article;
 
 /// Entries of a map or object, sorted by key as Terraform iterates them.
@@ -40,12 +42,12 @@ enum Data {
     Bool(bool),
     Number(Arc<BigDecimal>),
     String(Arc<str>),
-    Tuple(Arc<Vec<Value>>),
+    Tuple(Arc<Node<Vec<Value>>>),
     /// With the type of the elements.
-    List(Arc<Type>, Arc<Vec<Value>>),
-    Set(Arc<Type>, Arc<Vec<Value>>),
-    Object(Arc<Entries>),
-    Map(Arc<Type>, Arc<Entries>),
+    List(Arc<Type>, Arc<Node<Vec<Value>>>),
+    Set(Arc<Type>, Arc<Node<Vec<Value>>>),
+    Object(Arc<Node<Entries>>),
+    Map(Arc<Type>, Arc<Node<Entries>>),
     Unknown(Arc<Unknown>),
 }
 
@@ -166,12 +168,12 @@ impl Value {
 
     /// A list of elements that are of that type already.
     pub(crate) fn list_of(element: &Type, elements: Vec<Value>, origin: Origin) -> Self {
-        Value::make(Data::List(Arc::new(element.clone()), Arc::new(elements)), origin)
+        Value::make(Data::List(Arc::new(element.clone()), Arc::new(Node::new(elements))), origin)
     }
 
     /// A tuple: what `[…]` makes.
     pub fn tuple(elements: Vec<Value>, origin: Origin) -> Self {
-        Value::make(Data::Tuple(Arc::new(elements)), origin)
+        Value::make(Data::Tuple(Arc::new(Node::new(elements))), origin)
     }
 
     /// A set: sorted, without duplicates. Sensitive as a whole if one of the elements is.
@@ -182,7 +184,7 @@ impl Value {
     /// A set of elements that are of that type already.
     pub(crate) fn set_of(element: &Type, elements: Vec<Value>, origin: Origin) -> Self {
         let (elements, sensitive) = set_order::arrange(elements);
-        Value::make(Data::Set(Arc::new(element.clone()), Arc::new(elements)), origin).mark(sensitive)
+        Value::make(Data::Set(Arc::new(element.clone()), Arc::new(Node::new(elements))), origin).mark(sensitive)
     }
 
     /// A list or tuple as it is, or a list of what is in a set.
@@ -200,12 +202,12 @@ impl Value {
 
     /// A map of elements that are of that type already.
     pub(crate) fn map_of(element: &Type, entries: Entries, origin: Origin) -> Self {
-        Value::make(Data::Map(Arc::new(element.clone()), Arc::new(entries)), origin)
+        Value::make(Data::Map(Arc::new(element.clone()), Arc::new(Node::new(entries))), origin)
     }
 
     /// An object: what `{…}` makes.
     pub fn object(entries: Entries, origin: Origin) -> Self {
-        Value::make(Data::Object(Arc::new(entries)), origin)
+        Value::make(Data::Object(Arc::new(Node::new(entries))), origin)
     }
 
     /// Not known without running something. Two unknowns of one reason are the same unknown.
@@ -266,11 +268,11 @@ impl Value {
             Data::Bool(value) => Kind::Bool(*value),
             Data::Number(value) => Kind::Number(value),
             Data::String(value) => Kind::String(value),
-            Data::Tuple(elements) => Kind::Seq(SeqKind::Tuple, elements),
-            Data::List(_, elements) => Kind::Seq(SeqKind::List, elements),
-            Data::Set(_, elements) => Kind::Seq(SeqKind::Set, elements),
-            Data::Object(entries) => Kind::Map(MapKind::Object, entries),
-            Data::Map(_, entries) => Kind::Map(MapKind::Map, entries),
+            Data::Tuple(node) => Kind::Seq(SeqKind::Tuple, &node.items),
+            Data::List(_, node) => Kind::Seq(SeqKind::List, &node.items),
+            Data::Set(_, node) => Kind::Seq(SeqKind::Set, &node.items),
+            Data::Object(node) => Kind::Map(MapKind::Object, &node.items),
+            Data::Map(_, node) => Kind::Map(MapKind::Map, &node.items),
             Data::Unknown(unknown) => Kind::Unknown(unknown),
         }
     }
@@ -281,6 +283,39 @@ impl Value {
             Data::List(of, _) | Data::Set(of, _) | Data::Map(of, _) => Some(of),
             Data::Null(of) => of.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Values in it, itself included. A value that is in it twice counts twice, also when it is shared: it is
+    /// what a walk through it costs.
+    pub fn weight(&self) -> u64 {
+        match &self.data {
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => node.weight(),
+            Data::Object(node) | Data::Map(_, node) => node.weight(),
+            _ => 1,
+        }
+    }
+
+    /// The type of a tuple or object, made once.
+    pub(crate) fn structure_type(&self) -> Option<&Type> {
+        match &self.data {
+            Data::Tuple(node) => Some(node.of(|elements| Type::Tuple(elements.iter().map(Type::of).collect()))),
+            Data::Object(node) => Some(node.of(|entries| {
+                let attributes = entries.iter().map(|(name, value)| (Arc::clone(name), Type::of(value)));
+                Type::Object(Arc::new(attributes.collect()))
+            })),
+            _ => None,
+        }
+    }
+
+    /// Whether both are the very same collection.
+    pub(crate) fn is_same(&self, other: &Value) -> bool {
+        match (&self.data, &other.data) {
+            (Data::Tuple(a), Data::Tuple(b))
+            | (Data::List(_, a), Data::List(_, b))
+            | (Data::Set(_, a), Data::Set(_, b)) => Arc::ptr_eq(a, b),
+            (Data::Object(a), Data::Object(b)) | (Data::Map(_, a), Data::Map(_, b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 
@@ -329,7 +364,7 @@ impl Value {
     /// The elements of a list, tuple or set.
     pub fn as_seq(&self) -> Option<&[Value]> {
         match &self.data {
-            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => Some(elements),
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => Some(&node.items),
             _ => None,
         }
     }
@@ -337,7 +372,7 @@ impl Value {
     /// The entries of a map or object.
     pub fn as_map(&self) -> Option<&Entries> {
         match &self.data {
-            Data::Object(entries) | Data::Map(_, entries) => Some(entries),
+            Data::Object(node) | Data::Map(_, node) => Some(&node.items),
             _ => None,
         }
     }
@@ -375,10 +410,10 @@ impl fmt::Debug for Value {
             Data::Bool(value) => write!(f, "{value}"),
             Data::Number(number) => f.write_str(&number.to_plain_string()),
             Data::String(text) => write!(f, "{text:?}"),
-            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
-                f.debug_list().entries(elements.iter()).finish()
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => {
+                f.debug_list().entries(node.items.iter()).finish()
             }
-            Data::Object(entries) | Data::Map(_, entries) => f.debug_map().entries(entries.iter()).finish(),
+            Data::Object(node) | Data::Map(_, node) => f.debug_map().entries(node.items.iter()).finish(),
             Data::Unknown(unknown) => write!(f, "(unknown: {})", unknown.reason),
         }
     }

@@ -72,6 +72,12 @@ impl Context<'_> {
             return result;
         }
         let fault = at.fault(Code::HCL_UNKNOWN_FUNCTION, format!("there is no function `{name}`"));
+        // They were once, and Terraform says the same.
+        match name {
+            "list" => return Err(fault.remedy("Write `[…]`, or `tolist([…])`.")),
+            "map" => return Err(fault.remedy("Write `{…}`, or `tomap({…})`.")),
+            _ => {}
+        }
         let mut names: Vec<&str> = functions::names().chain(LAZY).collect();
         names.extend(self.scope.function_names());
         Err(suggest::add(fault, name, names))

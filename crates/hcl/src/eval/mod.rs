@@ -79,7 +79,9 @@ impl<'a> Context<'a> {
     fn eval(&self, expr: &Expression) -> Result<Value, Fault> {
         let evaluated = self.budget.spend(1).and_then(|()| {
             let _level = self.budget.enter()?;
-            self.expression(expr, self.origin(expr))
+            let value = self.expression(expr, self.origin(expr))?;
+            self.budget.hold(value.weight())?;
+            Ok(value)
         });
         // A budget that is used up knows no place.
         evaluated.map_err(|fault| if fault.place().is_none() { fault.at(self.origin(expr).place()) } else { fault })
@@ -184,6 +186,7 @@ impl<'a> Context<'a> {
             Err(fault) if fault.code() == Code::HCL_TOO_LARGE => return Err(fault),
             Err(_) => return Ok(value),
         };
+        self.budget.spend(value.weight().saturating_add(other.weight()))?;
         let converted = common_type(&value, &other).and_then(|common| convert(&value, &common).ok());
         match converted {
             Some(converted) => Ok(converted),

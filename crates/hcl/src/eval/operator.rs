@@ -36,6 +36,7 @@ impl Context<'_> {
         let left = left?;
         let right = self.eval(&operation.rhs_expr)?;
         if let BinaryOperator::Eq | BinaryOperator::NotEq = operator {
+            self.budget.spend(left.weight().min(right.weight()))?;
             let sensitive = left.is_sensitive_deep() || right.is_sensitive_deep();
             let result = match equal(&left, &right) {
                 Some(same) => Value::bool(same == (operator == BinaryOperator::Eq), at),
@@ -151,6 +152,7 @@ pub(crate) fn equal(a: &Value, b: &Value) -> Option<bool> {
             let (a, b) = (Type::of(a), Type::of(b));
             (a.is_whole() && b.is_whole() && a != b).then_some(false)
         }
+        _ if a.is_same(b) && a.is_known_deep() => Some(true),
         (Kind::Seq(a_kind, a_elements), Kind::Seq(b_kind, b_elements)) => {
             if a_kind != b_kind || a_elements.len() != b_elements.len() || differ(a, b) {
                 return Some(false);

@@ -175,7 +175,7 @@ fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(call.list(&call.element(0)?, made)?.mark(call.arg(0)?.is_sensitive_deep()))
 }
 
-/// The index wraps round at the end; a negative one does not count from there.
+/// The index wraps round at both ends: -1 is the last element, as in cty from 1.17 on.
 fn element(call: &Call<'_>) -> Result<Value, Fault> {
     if matches!(call.arg(0)?.kind(), Kind::Seq(SeqKind::Set, _)) {
         return Err(call.bad(0, "must be a list, not a set"));
@@ -185,7 +185,7 @@ fn element(call: &Call<'_>) -> Result<Value, Fault> {
     if count == 0 {
         return Err(call.bad(0, "must not be empty"));
     }
-    let index = usize::try_from(call.whole(1)? % count).map_err(|_| call.bad(1, "must not be negative"))?;
+    let index = usize::try_from(call.whole(1)?.rem_euclid(count)).unwrap_or(0);
     elements.get(index).cloned().ok_or_else(|| call.bad(1, "is not one of the list"))
 }
 

@@ -158,6 +158,8 @@ impl Function {
             _ => value.is_unknown(),
         };
         if args.iter().any(open) {
+            // Shallow ones have not been weighed, and all of them goes into the trace.
+            args.iter().try_for_each(|value| weigh(value, budget))?;
             return Ok(result::refined(self.name, Value::derived(self.name, &args, at.clone())));
         }
         let marked = args.iter().any(|value| match self.depth {
@@ -219,20 +221,9 @@ fn is_keyed(of: &Type) -> bool {
     matches!(of, Type::Map(_) | Type::Object(_))
 }
 
-/// Spends a step for each value in a value. What is shared counts each time: a few lines can make a value
-/// that holds another twice, that again another twice, and so on, and no walk through it would end.
+/// Spends what a walk through a value costs.
 fn weigh(value: &Value, budget: &Budget) -> Result<(), Fault> {
-    match value.kind() {
-        Kind::Seq(_, elements) => {
-            budget.spend(elements.len() as u64)?;
-            elements.iter().try_for_each(|element| weigh(element, budget))
-        }
-        Kind::Map(_, entries) => {
-            budget.spend(entries.len() as u64)?;
-            entries.values().try_for_each(|entry| weigh(entry, budget))
-        }
-        _ => Ok(()),
-    }
+    budget.spend(value.weight())
 }
 
 /// Calls the function of that name, if there is one.

@@ -40,27 +40,31 @@ impl Value {
     pub fn is_sensitive_deep(&self) -> bool {
         self.sensitive
             || match &self.data {
-                Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
-                    elements.iter().any(Value::is_sensitive_deep)
-                }
-                Data::Object(entries) | Data::Map(_, entries) => entries.values().any(Value::is_sensitive_deep),
+                Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => node.has_sensitive(),
+                Data::Object(node) | Data::Map(_, node) => node.has_sensitive(),
                 _ => false,
             }
     }
 
     /// Whether the value and everything in it is known.
     pub fn is_known_deep(&self) -> bool {
-        self.first_unknown().is_none()
+        match &self.data {
+            Data::Unknown(_) => false,
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => !node.has_unknown(),
+            Data::Object(node) | Data::Map(_, node) => !node.has_unknown(),
+            _ => true,
+        }
     }
 
     /// The first unknown in the value, depth first.
     pub fn first_unknown(&self) -> Option<&Unknown> {
         match &self.data {
+            _ if self.is_known_deep() => None,
             Data::Unknown(unknown) => Some(unknown),
-            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
-                elements.iter().find_map(Value::first_unknown)
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => {
+                node.items.iter().find_map(Value::first_unknown)
             }
-            Data::Object(entries) | Data::Map(_, entries) => entries.values().find_map(Value::first_unknown),
+            Data::Object(node) | Data::Map(_, node) => node.items.values().find_map(Value::first_unknown),
             _ => None,
         }
     }
@@ -75,11 +79,11 @@ impl Value {
     fn collect_unknowns<'a>(&'a self, found: &mut Vec<&'a Unknown>) {
         match &self.data {
             Data::Unknown(unknown) => found.push(unknown),
-            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
-                elements.iter().for_each(|element| element.collect_unknowns(found));
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) if node.has_unknown() => {
+                node.items.iter().for_each(|element| element.collect_unknowns(found));
             }
-            Data::Object(entries) | Data::Map(_, entries) => {
-                entries.values().for_each(|entry| entry.collect_unknowns(found));
+            Data::Object(node) | Data::Map(_, node) if node.has_unknown() => {
+                node.items.values().for_each(|entry| entry.collect_unknowns(found));
             }
             _ => {}
         }

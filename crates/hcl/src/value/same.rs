@@ -9,6 +9,9 @@ impl Value {
     /// Equality of data. Marks and origins do not matter; unknowns are equal when their traces are; a list
     /// equals a tuple with equal elements.
     pub fn equals(&self, other: &Value) -> bool {
+        if self.is_same(other) {
+            return true;
+        }
         if let (Some(a), Some(b)) = (self.as_seq(), other.as_seq()) {
             return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equals(b));
         }
@@ -26,9 +29,10 @@ impl Value {
     }
 
     /// A digest of the data. Marks, origins and the difference between list and tuple, map and object do
-    /// not matter; an unknown stands with its trace. Equal configuration has equal digests.
+    /// not matter; an unknown stands with its trace. Equal configuration has equal digests. That of a collection
+    /// is kept with it.
     pub fn digest(&self) -> Digest {
-        let mut digest = DigestBuilder::new("portcullis value v1");
+        let mut digest = DigestBuilder::new("portcullis value v2");
         self.digest_into(&mut digest);
         digest.finish()
     }
@@ -40,21 +44,10 @@ impl Value {
             Data::Bool(value) => digest.text(if *value { "true" } else { "false" }),
             Data::Number(number) => digest.text("number").text(&number.to_scientific_notation()),
             Data::String(text) => digest.text("string").text(text),
-            Data::Tuple(elements) | Data::List(_, elements) | Data::Set(_, elements) => {
-                digest.text("seq").number(elements.len() as u64);
-                for element in elements.iter() {
-                    element.digest_into(digest);
-                }
-                digest
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => {
+                digest.text("seq").bytes(node.digest().as_bytes())
             }
-            Data::Object(entries) | Data::Map(_, entries) => {
-                digest.text("map").number(entries.len() as u64);
-                for (key, value) in entries.iter() {
-                    digest.text(key);
-                    value.digest_into(digest);
-                }
-                digest
-            }
+            Data::Object(node) | Data::Map(_, node) => digest.text("map").bytes(node.digest().as_bytes()),
             Data::Unknown(unknown) => digest.text("unknown").bytes(unknown.trace.as_bytes()),
         };
     }

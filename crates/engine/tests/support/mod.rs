@@ -1,6 +1,8 @@
 //! Records for tests: short to write, valid to read.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test binary uses its part")]
 
+pub mod world;
+
 use jiff::Timestamp;
 use portcullis_engine::{NewTask, NewTaskKind, Prepared};
 use portcullis_model::record::{ApplyRule, RunRecord};

@@ -16,7 +16,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// Seconds that a rival may take.
-const PATIENCE_S: u64 = 120;
+const PATIENCE_S: u64 = 60;
 /// Exit code of `timeout` when time was up.
 const TIME_IS_UP: i32 = 124;
 const CHANGES: [(&str, &str); 4] = [
@@ -53,6 +53,8 @@ struct Measured {
 enum Time {
     Seconds(f64),
     TooLong,
+    /// An easier question took too long.
+    NotTried,
     Failed,
 }
 
@@ -125,6 +127,10 @@ fn rival(workspace: &Workspace, terragrunt: &Path, repository: &Path) -> Result<
     git(&clone, &["checkout".as_ref(), "--quiet".as_ref(), base.as_ref()])?;
     let mut times = vec![timed(workspace, terragrunt, &clone, &["find", "--dependencies", "--json"])?];
     for (change, _) in CHANGES {
+        if times.iter().any(|time| matches!(time, Time::TooLong)) {
+            times.push(Time::NotTried);
+            continue;
+        }
         let head = commits[change].as_str().unwrap_or("HEAD");
         git(&clone, &["checkout".as_ref(), "--quiet".as_ref(), head.as_ref()])?;
         let filter = format!("[{base}...{head}]");
@@ -235,6 +241,7 @@ fn rival_shown(time: Option<Time>) -> String {
         None => "not on PATH".to_owned(),
         Some(Time::Seconds(taken)) => shown(taken),
         Some(Time::TooLong) => format!("> {PATIENCE_S} s"),
+        Some(Time::NotTried) => "not tried".to_owned(),
         Some(Time::Failed) => "failed".to_owned(),
     }
 }

@@ -200,7 +200,27 @@ fn section(rows: &[Measured], machine: &str) -> String {
         }
     }
     text.push_str(&growth(rows));
+    text.push_str(&aims(rows));
     text
+}
+
+/// What was aimed at for 10,000 units, and what came of it.
+fn aims(rows: &[Measured]) -> String {
+    let Some(row) = rows.iter().find(|row| row.ours["units"] == 10_000) else { return String::new() };
+    let ours = &row.ours;
+    let warm = seconds(&ours["warm"]["leaf"]["seconds"]);
+    let cold = seconds(&ours["cold_s"]) / seconds(&ours["floor_s"]);
+    let diff = seconds(&ours["warm"]["root"]["effective_s"]);
+    let said = |met: bool| if met { "met" } else { "**not met**" };
+    format!(
+        "\nAims for 10,000 units: one unit's change, warm, under 150 ms: {} ({}). Cold under twice the floor: {} ({cold:.1} \
+         times). Effective diff of a change in `root.hcl`, on one core, under 2 s: {} ({}).\n",
+        said(warm < 0.15),
+        shown(warm),
+        said(cold < 2.0),
+        said(diff < 2.0),
+        shown(diff),
+    )
 }
 
 /// How times and memory grow from the first estate that is ten times smaller than another.

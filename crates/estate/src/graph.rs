@@ -1,12 +1,18 @@
 //! The dependency graph of an estate: order, dependents, cycles. Pure; knows nothing of configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_model::{Code, Fault, UnitPath};
 
 use crate::estate::Units;
 use crate::unit::{Dependency, Unit};
+
+/// Most steps of a cycle that a fault names.
+const NAMED: usize = 12;
+/// Steps after which cycles that were found for other units will do.
+const STEPS_MAX: usize = 200_000;
 
 /// Who depends on whom, within the estate. A unit that could not be evaluated has no edges of its own.
 #[derive(Debug, Clone, Default)]
@@ -68,65 +74,113 @@ fn kahn(mut waiting: BTreeMap<UnitPath, usize>, dependents: &BTreeMap<UnitPath, 
     order
 }
 
-/// For each unit that is part of a cycle, a fault (`PC-0412`) that names the cycle and its lines.
+/// For each unit that is part of a cycle, a fault (`PC-0412`) that names the shortest cycle through it and its lines.
+/// In a huge tangle that is a cycle through it that was found for another unit.
 pub(crate) fn cycles(units: &Units) -> BTreeMap<UnitPath, Fault> {
-    let mut found = BTreeMap::new();
-    let mut done: BTreeSet<UnitPath> = BTreeSet::new();
-    for start in units.keys() {
-        // Depth first without recursion: the chain of units that led here, each with what is left to look at.
-        let mut chain: Vec<(UnitPath, Vec<Dependency>)> = Vec::new();
-        let mut on_chain: BTreeSet<UnitPath> = BTreeSet::new();
-        let mut next = Some(start.clone());
-        loop {
-            if let Some(unit) = next.take() {
-                if on_chain.contains(&unit) {
-                    report(&chain, &unit, &mut found);
-                } else if done.insert(unit.clone()) {
-                    let left = units.get(&unit).map(|unit| inner(unit).cloned().collect()).unwrap_or_default();
-                    on_chain.insert(unit.clone());
-                    chain.push((unit, left));
-                }
-            }
-            let Some((unit, left)) = chain.last_mut() else { break };
-            match left.pop() {
-                Some(dependency) => next = Some(dependency.target),
-                None => {
-                    on_chain.remove(unit);
-                    chain.pop();
-                }
-            }
-        }
-    }
-    complete(units, found)
-}
-
-fn report(chain: &[(UnitPath, Vec<Dependency>)], closes: &UnitPath, faults: &mut BTreeMap<UnitPath, Vec<UnitPath>>) {
-    let members: Vec<UnitPath> =
-        chain.iter().map(|(unit, _)| unit).skip_while(|unit| *unit != closes).cloned().collect();
-    for member in &members {
-        faults.entry(member.clone()).or_insert_with(|| members.clone());
-    }
-}
-
-fn complete(units: &Units, found: BTreeMap<UnitPath, Vec<UnitPath>>) -> BTreeMap<UnitPath, Fault> {
+    let core = core(units);
+    let mut steps = 0usize;
+    let mut known: BTreeMap<&UnitPath, Rc<[&UnitPath]>> = BTreeMap::new();
     let mut faults = BTreeMap::new();
-    for (unit, members) in found {
-        let start = members.iter().position(|member| *member == unit).unwrap_or(0);
-        let turned: Vec<&UnitPath> = members.iter().cycle().skip(start).take(members.len() + 1).collect();
-        let named: Vec<&str> = turned.iter().map(|unit| unit.as_str()).collect();
-        let mut fault =
-            Fault::new(Code::DEPENDENCY_CYCLE, format!("units depend on each other: {}", named.join(" → ")))
-                .remedy("Remove one of these dependencies.");
-        for pair in turned.windows(2) {
-            let [from, to] = pair else { continue };
-            let edge = units.get(*from).and_then(|unit| inner(unit).find(|dependency| dependency.target == **to));
-            if let Some(edge) = edge {
-                fault = fault.at(edge.place.clone()).note(format!("{} depends on {to}", edge.place));
+    for start in core.keys() {
+        if let Some(way) = known.get(start).filter(|_| steps > STEPS_MAX) {
+            let turn = way.iter().position(|unit| unit == start).unwrap_or(0);
+            let turned: Vec<&UnitPath> =
+                way.iter().cycle().skip(turn).take(way.len()).chain([start]).copied().collect();
+            faults.insert((*start).clone(), told(units, &turned));
+        } else if let Some(way) = shortest(&core, start, &mut steps) {
+            faults.insert((*start).clone(), told(units, &way));
+            let members: Rc<[&UnitPath]> = way.iter().skip(1).copied().collect();
+            for member in members.iter() {
+                known.entry(member).or_insert_with(|| Rc::clone(&members));
             }
         }
-        faults.insert(unit, fault);
     }
     faults
+}
+
+type Core<'u> = BTreeMap<&'u UnitPath, Vec<&'u UnitPath>>;
+
+/// The units that could be in a cycle, each with those of them that it depends on: what is left when units that
+/// depend on nothing, or that nothing depends on, are taken away again and again.
+fn core(units: &Units) -> Core<'_> {
+    let mut core: Core<'_> = units.keys().map(|path| (path, Vec::new())).collect();
+    for (path, unit) in units {
+        let targets =
+            inner(unit).filter_map(|dependency| units.get_key_value(&dependency.target)).map(|(path, _)| path);
+        core.insert(path, targets.collect());
+    }
+    // Towards what is depended on, then the graph is turned and the same is done again.
+    for _ in 0..2 {
+        let mut turned: Core<'_> = core.keys().map(|path| (*path, Vec::new())).collect();
+        for (path, targets) in &core {
+            for target in targets {
+                turned.entry(target).or_default().push(path);
+            }
+        }
+        let mut counts: BTreeMap<&UnitPath, usize> =
+            core.iter().map(|(path, targets)| (*path, targets.len())).collect();
+        let mut free: Vec<&UnitPath> = counts.iter().filter(|(_, count)| **count == 0).map(|(path, _)| *path).collect();
+        while let Some(unit) = free.pop() {
+            counts.remove(unit);
+            for dependent in turned.remove(unit).into_iter().flatten() {
+                if let Some(count) = counts.get_mut(dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(dependent);
+                    }
+                }
+            }
+        }
+        turned.values_mut().for_each(|sources| sources.retain(|source| counts.contains_key(source)));
+        core = turned;
+    }
+    core
+}
+
+/// The shortest way from a unit back to itself, breadth first.
+fn shortest<'u>(core: &Core<'u>, start: &'u UnitPath, steps: &mut usize) -> Option<Vec<&'u UnitPath>> {
+    let mut from: BTreeMap<&UnitPath, &'u UnitPath> = BTreeMap::new();
+    let mut left = std::collections::VecDeque::from([start]);
+    while let Some(unit) = left.pop_front() {
+        *steps += 1;
+        for target in core.get(unit).into_iter().flatten() {
+            if *target == start {
+                let mut way = vec![start];
+                let mut at = unit;
+                while at != start {
+                    way.push(at);
+                    at = from.get(at)?;
+                }
+                way.push(start);
+                way.reverse();
+                return Some(way);
+            }
+            if !from.contains_key(target) {
+                from.insert(target, unit);
+                left.push_back(target);
+            }
+        }
+    }
+    None
+}
+
+/// A cycle as a fault; of a long one its first steps.
+fn told(units: &Units, way: &[&UnitPath]) -> Fault {
+    let steps = way.len().saturating_sub(1);
+    let mut named: Vec<String> = way.iter().take(NAMED + 1).map(ToString::to_string).collect();
+    if steps > NAMED {
+        named.push(format!("… ({} more)", steps - NAMED));
+    }
+    let message = format!("units depend on each other: {}", named.join(" → "));
+    let mut fault = Fault::new(Code::DEPENDENCY_CYCLE, message).remedy("Remove one of these dependencies.");
+    for pair in way.windows(2).take(NAMED) {
+        let [from, to] = pair else { continue };
+        let edge = units.get(*from).and_then(|unit| inner(unit).find(|dependency| dependency.target == **to));
+        if let Some(edge) = edge {
+            fault = fault.at(edge.place.clone()).note(format!("{} depends on {to}", edge.place));
+        }
+    }
+    fault
 }
 
 #[cfg(test)]
@@ -199,5 +253,37 @@ mod tests {
                 "a/terragrunt.hcl:3:1 depends on b"
             ]
         );
+    }
+
+    #[test]
+    fn the_shortest_cycle_is_named_and_a_long_one_is_cut() {
+        let units =
+            estate(&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["e"]), ("d", &["a"]), ("e", &["d"]), ("x", &["a"])]);
+        let faults = cycles(&units);
+        assert_eq!(faults.keys().map(UnitPath::as_str).collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+        let message = |name: &str| faults[&UnitPath::parse(name).unwrap()].message().to_owned();
+        assert_eq!(message("a"), "units depend on each other: a → b → d → a");
+        assert_eq!(message("e"), "units depend on each other: e → d → a → c → e");
+        let names: Vec<String> = (0..40).map(|at| format!("u{at:02}")).collect();
+        let next: Vec<[&str; 1]> = (0..40).map(|at| [names[(at + 1) % 40].as_str()]).collect();
+        let ring: Vec<(&str, &[&str])> =
+            names.iter().zip(&next).map(|(name, next)| (name.as_str(), &next[..])).collect();
+        let fault = &cycles(&estate(&ring))[&UnitPath::parse("u00").unwrap()];
+        assert!(fault.message().ends_with("u12 → … (28 more)"), "{}", fault.message());
+        assert_eq!(fault.notes().len(), NAMED);
+    }
+
+    #[test]
+    fn in_a_ring_of_thousands_every_member_has_its_cycle() {
+        let names: Vec<String> = (0..3000).map(|at| format!("u{at:04}")).collect();
+        let next: Vec<[&str; 1]> = (0..3000).map(|at| [names[(at + 1) % 3000].as_str()]).collect();
+        let mut edges: Vec<(&str, &[&str])> =
+            names.iter().zip(&next).map(|(name, next)| (name.as_str(), &next[..])).collect();
+        let last = UnitPath::parse("u2999").unwrap();
+        assert!(
+            cycles(&estate(&edges))[&last].message().starts_with("units depend on each other: u2999 → u0000 → u0001")
+        );
+        edges.last_mut().unwrap().1 = &[];
+        assert!(cycles(&estate(&edges)).is_empty());
     }
 }

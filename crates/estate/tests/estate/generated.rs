@@ -110,6 +110,59 @@ fn what_is_on_disk_speeds_up_and_decides_nothing() {
     results_on_disk(300..301);
 }
 
+/// What a stack generates is in no commit; results rest on it all the same.
+#[test]
+fn units_of_stacks_are_evaluated_again_where_what_generates_them_differs() {
+    let stack = |units: &[(&str, &str)]| {
+        let unit = |(name, size): &(&str, &str)| {
+            format!(
+                "unit \"{name}\" {{\n  source = \"../templates/app\"\n  path = \"{name}\"\n  values = {{ size = \"{size}\" }}\n}}\n"
+            )
+        };
+        units.iter().map(unit).collect::<String>()
+    };
+    let template = |extra: &str| {
+        format!(
+            "terraform {{\n  source = \"${{get_repo_root()}}/modules/app\"\n}}\ninputs = {{\n  size = values.size\n{extra}}}\n"
+        )
+    };
+    let state = |stack: String, template: String, waits: &str| {
+        Files::from([
+            ("live/terragrunt.stack.hcl".to_owned(), stack),
+            ("templates/app/terragrunt.hcl".to_owned(), template),
+            ("modules/app/main.tf".to_owned(), "variable \"size\" {}\n".to_owned()),
+            (
+                "after/terragrunt.hcl".to_owned(),
+                format!(
+                    "terraform {{\n  source = \"../modules/app\"\n}}\ndependencies {{\n  paths = [\"{waits}\"]\n}}\n"
+                ),
+            ),
+        ])
+    };
+    let states = [
+        state(stack(&[("web", "1"), ("api", "1")]), template(""), "../live"),
+        state(stack(&[("web", "2"), ("api", "1")]), template(""), "../live"),
+        state(stack(&[("web", "2"), ("api", "1"), ("job", "1")]), template(""), "../live"),
+        state(stack(&[("web", "2"), ("job", "1")]), template("  more = 1\n"), "../live"),
+        state(format!("{}# a comment\n", stack(&[("web", "2"), ("job", "1")])), template("  more = 1\n"), "../live"),
+        state(stack(&[("web", "2")]), template("  more = 1\n"), "../live/.terragrunt-stack/web"),
+    ];
+    let repo = TestRepo::new();
+    let commits = import(&repo.remote(), &states);
+    let objects = GitObjects::open(&repo.remote()).unwrap();
+    let cache = Arc::new(Cache::default());
+    let mut generated = BTreeSet::new();
+    for at in (0..commits.len()).chain((0..commits.len()).rev()).chain([0, 3, 1, 5, 2]) {
+        let incremental = load(&objects, &commits[at], &cache);
+        let fresh = load(&objects, &commits[at], &Arc::default());
+        assert_same(&incremental, &fresh, &format!("commit {at}"));
+        // The template cannot stand for itself.
+        assert!(broken(&fresh).iter().all(|fault| fault.starts_with("templates/app: ")), "{:?}", broken(&fresh));
+        generated.extend(fresh.units().keys().map(ToString::to_string));
+    }
+    assert!(generated.contains("live/.terragrunt-stack/job"), "{generated:?}");
+}
+
 #[test]
 #[ignore = "takes minutes"]
 fn many_estates() {

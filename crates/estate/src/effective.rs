@@ -22,6 +22,21 @@ pub struct Effective {
     includes: Vec<(String, String)>,
     /// The unit's own configuration file.
     file: String,
+    /// What each file says by itself, the unit's own first. Only where it was asked for.
+    layers: Vec<Value>,
+}
+
+/// An attribute of a unit's effective configuration, explained.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Its path, such as `inputs.tags.Owner`.
+    pub attribute: String,
+    /// Its value as JSON; unknown and sensitive ones as [`Effective::to_json`] has them.
+    pub value: Json,
+    /// Where it comes from.
+    pub from: Provenance,
+    /// Values of the same attribute that it replaced, the one that came nearest first.
+    pub replaced: Vec<(Json, Provenance)>,
 }
 
 /// Where a value comes from.
@@ -49,7 +64,9 @@ impl std::fmt::Display for Provenance {
 }
 
 /// Evaluates a unit, its dependencies' outputs unknown.
-pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath) -> Result<Effective, Fault> {
+///
+/// With `layers` also what each file says by itself, for [`Effective::explained`].
+pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath, layers: bool) -> Result<Effective, Fault> {
     let session = Session::new(shared.reader, shared.settings, path, evaluate::DIGEST_COMMAND, OutputsMode::Unknown);
     let file = session.unit_config();
     let frame = Frame::open(&session, &file, || evaluate::missing(path)).map_err(config::first)?;
@@ -58,6 +75,7 @@ pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath) -> Result<Effectiv
         tree: frame.config()?.whole(&frame, OutputsIn::Hidden, &frame.origin())?,
         includes: config::includes(&frame)?,
         file: file.clone(),
+        layers: if layers { config::layers(&frame, &frame.origin())? } else { Vec::new() },
     })
 }
 
@@ -83,6 +101,39 @@ impl Effective {
                 }
             }
             _ => found.push((name.to_owned(), self.origin(value))),
+        }
+    }
+
+    /// Every attribute that was set by somebody: its value, where it comes from and what it replaced.
+    pub fn explained(&self) -> Vec<Explained> {
+        let mut found = Vec::new();
+        let layers: Vec<&Value> = self.layers.iter().collect();
+        self.explain("", &self.tree, &layers, &mut found);
+        found
+    }
+
+    fn explain(&self, name: &str, value: &Value, layers: &[&Value], found: &mut Vec<Explained>) {
+        match value.as_map() {
+            Some(entries) if !entries.is_empty() && !value.is_sensitive() => {
+                for (key, value) in entries {
+                    let below: Vec<&Value> = layers.iter().filter_map(|layer| layer.get(key)).collect();
+                    self.explain(&attribute_path(name, key), value, &below, found);
+                }
+            }
+            _ => {
+                let from = self.origin(value);
+                if from.place.is_none() || value.is_null() {
+                    return;
+                }
+                let others = layers.iter().filter(|layer| !layer.is_null()).map(|layer| (layer, self.origin(layer)));
+                let replaced = others.filter(|(_, other)| other.place.is_some() && *other != from);
+                found.push(Explained {
+                    attribute: name.to_owned(),
+                    value: to_json(value),
+                    replaced: replaced.map(|(layer, other)| (to_json(layer), other)).collect(),
+                    from,
+                });
+            }
         }
     }
 

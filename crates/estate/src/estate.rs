@@ -190,6 +190,18 @@ impl Estate {
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit.
     pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
+        self.made_effective(unit, false)
+    }
+
+    /// As [`Estate::effective`], with what each file says by itself: for [`Effective::explained`].
+    ///
+    /// # Errors
+    /// As [`Estate::effective`].
+    pub fn effective_with_layers(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
+        self.made_effective(unit, true)
+    }
+
+    fn made_effective(&self, unit: &UnitPath, layers: bool) -> Result<Effective, Vec<Fault>> {
         match self.units.get(unit) {
             None if !self.parents.contains_key(unit) => {
                 Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)])
@@ -199,7 +211,7 @@ impl Estate {
                 let made = on_deep_stack(|| {
                     let reader = Reader::new(&self.library);
                     let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
-                    effective(&shared, unit)
+                    effective(&shared, unit, layers)
                 });
                 made.flatten().map_err(|fault| vec![fault])
             }

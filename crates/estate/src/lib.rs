@@ -41,7 +41,7 @@ pub use affected::{Affected, AffectedKind, affected, because};
 pub use cache::{Cache, CacheLimits};
 pub use change::Change;
 pub use diff::{EffectiveDiff, Group, SharedChange, diff};
-pub use effective::{Effective, Provenance, attribute_path};
+pub use effective::{Effective, Explained, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,

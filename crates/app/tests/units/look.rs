@@ -130,3 +130,53 @@ fn the_graph_comes_in_four_forms() {
     assert!(units(&repo.path(), &["graph", "--svg"]).text().starts_with("<svg "));
     assert_eq!(units(&repo.path(), &["graph", "--svg", "--dot"]).code, 2);
 }
+
+#[test]
+fn the_order_puts_dependencies_first() {
+    let repo = repository(SMALL);
+    assert_eq!(units(&repo.path(), &["order"]).text(), "  0 live/db\n  1 live/app\n  0 live/old\n");
+    assert_eq!(units(&repo.path(), &["order", "--json"]).json()[1], json!({ "path": "live/app", "level": 1 }));
+}
+
+#[test]
+fn an_explained_value_says_what_it_replaced() {
+    let repo = repository(SMALL);
+    let db = std::fs::read_to_string(repo.path().join("live/db/terragrunt.hcl")).unwrap();
+    repo.write("live/db/terragrunt.hcl", db.replace("name = \"db\"", "name = \"db\"\n  region = \"us-east-1\""));
+    let ran = units(&repo.path(), &["explain", "live/db", "inputs.region"]);
+    assert_eq!(
+        ran.text(),
+        "inputs.region = \"us-east-1\"\n    live/db/terragrunt.hcl:9\n\
+         \x20   replaces \"eu-west-1\" of root.hcl:2 through include \"root\"\n"
+    );
+    let json = units(&repo.path(), &["explain", "live/db", "remote_state.config", "--json"]).json();
+    assert_eq!(
+        json[0],
+        json!({
+            "attribute": "remote_state.config.encrypt", "value": false,
+            "from": "root.hcl:10 through include \"root\"", "replaced": [],
+        })
+    );
+    let refused = units(&repo.path(), &["explain", "live/db", "inputs.none"]);
+    assert!(refused.code != 0 && refused.err.contains("PC-0114"), "{}", refused.err);
+}
+
+#[test]
+fn a_check_tells_everything_once() {
+    let repo = repository(SMALL);
+    assert_eq!(units(&repo.path(), &["check"]).text(), "nothing is wrong (3 units)\n");
+    repo.write("root.hcl", "locals {\n  region = \n}\n");
+    repo.write("live/old/terragrunt.hcl", "nonsense = 1\n");
+    let ran = units(&repo.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.contains("breaks: 2 units: live/app, live/db") && ran.out.contains("2 problems found"),
+        "{}",
+        ran.out
+    );
+    let ran = units(&repo.path(), &["check", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let codes: Vec<&str> = found.as_array().unwrap().iter().map(|problem| problem["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["PC-0415", "PC-0400"]);
+    assert_eq!(found[1]["units"], json!(["live/app", "live/db"]));
+}

@@ -262,3 +262,12 @@ pub(super) fn part(frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Val
 pub(super) fn whole(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
     Config::own(frame, None)?.whole(frame, Outputs::Shown, at)
 }
+
+/// What each file says by itself, before includes are merged: the file's own, then its includes, the last one first.
+pub(crate) fn layers(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Vec<Value>, Fault> {
+    let mut layers = vec![Config::own(frame, None)?.whole(frame, Outputs::Hidden, at)?];
+    for include in frame.includes()?.iter().rev() {
+        layers.push(Config::own(&include.frame, None)?.whole(&include.frame, Outputs::Hidden, at)?);
+    }
+    Ok(layers)
+}

@@ -45,6 +45,7 @@ mod working_dir;
 
 pub(crate) use dependency::{Target, target};
 pub(crate) use exposed::Outputs as OutputsIn;
+pub(crate) use exposed::layers;
 pub(crate) use frame::Frame;
 pub(crate) use include::{first, named as includes};
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};

@@ -4,9 +4,12 @@
 //! Nothing of the repository is executed, and nothing is written.
 
 mod affected;
+mod check;
 mod diff;
+mod explain;
 mod graph;
 mod list;
+mod order;
 mod show;
 mod tree;
 pub mod views;
@@ -33,6 +36,12 @@ pub enum Command {
     Affected(affected::Args),
     /// What a change means for every unit's effective configuration
     Diff(diff::Args),
+    /// Every unit after all that it depends on
+    Order(order::Args),
+    /// Where a unit's values come from, and what they replaced
+    Explain(explain::Args),
+    /// Everything that is wrong, in one pass
+    Check(check::Args),
 }
 
 /// Does it.
@@ -46,6 +55,9 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::Graph(args) => graph::run(&args),
         Command::Affected(args) => affected::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Order(args) => order::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Check(args) => check::run(&args),
     }
 }
 

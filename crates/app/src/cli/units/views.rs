@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_estate::{Affected, EffectiveDiff, Estate, Exclude, SharedChange, Stack, Unit};
-use portcullis_model::UnitPath;
+use portcullis_estate::{Affected, EffectiveDiff, Estate, Exclude, Explained, SharedChange, Stack, Unit};
+use portcullis_model::{Fault, UnitPath};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -200,6 +200,71 @@ impl DiffView {
             broken: names(&diff.broken),
         }
     }
+}
+
+/// A unit in the order in which all would be applied.
+#[derive(Debug, Serialize)]
+pub struct OrderView {
+    /// Its folder.
+    pub path: String,
+    /// As in the graph: units of one level do not wait for each other.
+    pub level: usize,
+}
+
+impl OrderView {
+    /// All units of an estate in their order.
+    pub fn of(estate: &Estate, graph: &GraphView) -> Vec<Self> {
+        let levels: BTreeMap<&str, usize> = graph.units.iter().map(|unit| (unit.path.as_str(), unit.level)).collect();
+        let level = |path: &UnitPath| levels.get(path.as_str()).copied().unwrap_or(0);
+        estate.order().iter().map(|path| OrderView { path: path.to_string(), level: level(path) }).collect()
+    }
+}
+
+/// An attribute of a unit, explained.
+#[derive(Debug, Serialize)]
+pub struct ExplainedView {
+    /// Its path, such as `inputs.tags.Owner`.
+    pub attribute: String,
+    /// Its value.
+    pub value: Json,
+    /// File, line and include.
+    pub from: String,
+    /// Values of other files that it replaced, the one that came nearest first.
+    pub replaced: Vec<ReplacedView>,
+}
+
+/// A value that another replaced.
+#[derive(Debug, Serialize)]
+pub struct ReplacedView {
+    /// The value.
+    pub value: Json,
+    /// File, line and include.
+    pub from: String,
+}
+
+impl ExplainedView {
+    /// Of an attribute.
+    pub fn of(explained: &Explained) -> Self {
+        let replaced = explained.replaced.iter();
+        ExplainedView {
+            attribute: explained.attribute.clone(),
+            value: explained.value.clone(),
+            from: explained.from.to_string(),
+            replaced: replaced
+                .map(|(value, from)| ReplacedView { value: value.clone(), from: from.to_string() })
+                .collect(),
+        }
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Serialize)]
+pub struct ProblemView {
+    /// Code, message, place, remedy and notes.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// The units that it breaks.
+    pub units: Vec<String>,
 }
 
 /// The dependency graph.

@@ -8,7 +8,7 @@ pub mod svg;
 use owo_colors::OwoColorize;
 
 use super::terminal::plain;
-use crate::cli::units::views::{AffectedView, UnitView};
+use crate::cli::units::views::{AffectedView, ExplainedView, OrderView, UnitView};
 
 /// Most units that one line names.
 const NAMED: usize = 5;
@@ -78,4 +78,31 @@ pub fn affected(units: &[AffectedView], all: usize) -> String {
     }
     text.push_str(&format!("{} of {all} affected\n", count(units.len(), "unit")));
     text
+}
+
+/// The order, each unit with its level.
+pub fn order(units: &[OrderView]) -> String {
+    units.iter().map(|unit| format!("{} {}\n", format!("{:>3}", unit.level).dimmed(), plain(&unit.path))).collect()
+}
+
+/// Attributes with their places, and what they replaced.
+pub fn explained(attributes: &[ExplainedView]) -> String {
+    let mut text = String::new();
+    for attribute in attributes {
+        let value = plain(&attribute.value.to_string());
+        text.push_str(&format!("{} = {value}\n    {}\n", plain(&attribute.attribute).bold(), plain(&attribute.from)));
+        for replaced in &attribute.replaced {
+            let line = format!("replaces {} of {}", plain(&replaced.value.to_string()), plain(&replaced.from));
+            text.push_str(&format!("    {}\n", line.dimmed()));
+        }
+    }
+    text
+}
+
+/// What a check found in all.
+pub fn checked(units: usize, problems: usize) -> String {
+    match problems {
+        0 => format!("nothing is wrong ({})\n", count(units, "unit")),
+        _ => format!("{} found ({})\n", count(problems, "problem"), count(units, "unit")),
+    }
 }

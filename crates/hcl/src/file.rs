@@ -31,8 +31,9 @@ impl File {
     /// Parses HCL. `PC-0401` when it is too large, `PC-0400` with the place when it does not parse.
     pub fn parse(path: &str, text: &[u8], limits: &Limits) -> Result<Arc<File>, Fault> {
         let mut file = File::unparsed(path, text, limits)?;
-        let items = file.text.bytes().filter(|byte| matches!(byte, b'=' | b':')).count();
-        if items > limits.file_items {
+        // An item has a sign between key and value, and something between it and the next one.
+        let count = |signs: [u8; 2]| file.text.bytes().filter(|byte| signs.contains(byte)).count();
+        if count([b'=', b':']).min(count([b',', b'\n'])) > limits.file_items {
             let message = format!("the file has more than {} attributes and items", limits.file_items);
             return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
         }

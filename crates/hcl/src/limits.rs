@@ -12,8 +12,8 @@ use portcullis_model::{Code, Fault};
 pub struct Limits {
     /// Bytes of one file before it is parsed.
     pub file_bytes: usize,
-    /// Attributes and object items of one file, counted by their `=` and `:` before it is parsed. The
-    /// parser compares each key of an object with all before it.
+    /// Attributes and object items of one file, counted by their signs (`=` or `:`, and `,` or a line end) before
+    /// it is parsed. The parser compares each key of an object with all before it.
     pub file_items: usize,
     /// Evaluation steps (expressions evaluated, elements produced).
     pub steps: u64,
@@ -29,7 +29,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             file_bytes: 1 << 20,
-            file_items: 50_000,
+            file_items: 20_000,
             steps: 2_000_000,
             depth: 192,
             grown_bytes: 64 << 20,

@@ -68,6 +68,41 @@ fn numbers_do_not_grow_without_end() {
     }
 }
 
+/// A value that holds another twice, that again another twice: each is small, and no walk through it would end.
+#[test]
+fn what_is_shared_is_weighed() {
+    let doubled = (0..30).fold("[1]".to_owned(), |text, _| format!("[for v in [{text}] : [v, v]][0]"));
+    for expression in [
+        doubled.clone(),
+        format!("jsonencode({doubled})"),
+        format!("{doubled} == {doubled}"),
+        format!("true ? {doubled} : []"),
+        format!("tolist({doubled})"),
+    ] {
+        assert_eq!(refused(expression).code(), Code::HCL_TOO_LARGE);
+    }
+}
+
+#[test]
+fn arithmetic_far_from_the_point_is_paid_for() {
+    let thousand = "range(1000)";
+    for number in ["1e-900 / 3", "1e300 * 1.0001", "1 / 3", "1e-900 + 1"] {
+        let fault = refused(format!("[for a in {thousand} : [for b in {thousand} : {number}]]"));
+        assert_eq!(fault.code(), Code::HCL_TOO_LARGE, "{number}");
+    }
+}
+
+/// The parser compares each key of an object with all before it.
+#[test]
+fn objects_with_too_many_keys_are_refused_before_they_are_parsed() {
+    let items: String = (0..30_000).map(|number| format!("k{number} = 1, ")).collect();
+    assert_eq!(refused(format!("{{ {items} }}")).code(), Code::HCL_TOO_LARGE);
+    // Many signs alone are no items.
+    let names: String = (0..4_000).map(|number| format!("\"arn:aws:iam::111122223333:role/{number}\", ")).collect();
+    let limits = Limits::default();
+    File::parse("names.hcl", format!("x = [{names}]\n").as_bytes(), &limits).unwrap();
+}
+
 #[test]
 fn patterns_are_bounded() {
     assert_eq!(refused("regex(\"(a{1000}){1000}\", \"a\")".to_owned()).code(), Code::HCL_EVALUATION);

@@ -47,7 +47,10 @@ impl Context<'_> {
         let sensitive = left.is_sensitive() || right.is_sensitive();
         let numbers = (want_number(&left, operator.as_str(), &at)?, want_number(&right, operator.as_str(), &at)?);
         let result = match numbers {
-            (Some(a), Some(b)) => compute(operator, &a, &b, at)?,
+            (Some(a), Some(b)) => {
+                self.budget.spend(number::cost(&a, &b))?;
+                compute(operator, &a, &b, at)?
+            }
             _ => Value::derived(operator.as_str(), &[left, right], at).never_null(result_type(operator)),
         };
         Ok(result.mark(sensitive))

@@ -88,6 +88,7 @@ fn range(call: &Call<'_>) -> Result<Value, Fault> {
         if made.len() >= 1024 {
             return Err(call.fault("makes more than 1024 numbers"));
         }
+        call.budget.spend(number::cost(&next, &step))?;
         made.push(Value::number(next.clone(), call.at.clone()));
         next = number::add(&next, &step).ok_or_else(|| call.fault("the numbers are too large"))?;
     }
@@ -103,6 +104,7 @@ fn sum(call: &Call<'_>) -> Result<Value, Fault> {
     for element in elements {
         let number = convert(element, &Type::Number).ok().and_then(|made| made.as_number().cloned());
         let number = number.ok_or_else(|| call.bad(0, "must be a list of numbers"))?;
+        call.budget.spend(number::cost(&total, &number))?;
         total = number::add(&total, &number).ok_or_else(|| call.fault("the result has too many digits"))?;
     }
     call.decimal(total)

@@ -34,6 +34,8 @@ impl Caller<'_> {
         });
         if let (Caller::Approver, Some(claims)) = (self, claims.as_object_mut()) {
             claims.insert("environment".into(), "portcullis-approval".into());
+            // A job in an environment is named by it, as GitHub does.
+            claims.insert("sub".into(), "repo:acme/infrastructure-live:environment:portcullis-approval".into());
         }
         claims
     }

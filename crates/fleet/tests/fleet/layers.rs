@@ -255,8 +255,7 @@ fn a_file_that_is_too_large_or_not_text_is_refused() {
 
 #[test]
 fn an_account_that_lets_nobody_in_is_refused() {
-    let text = include_str!("invalid/nobody-may-do-anything.hcl").as_bytes().to_vec();
-    let faults =
-        portcullis_fleet::Fleet::load(&|path| Ok((path == "portcullis.hcl").then(|| text.clone()))).unwrap_err();
+    let root = format!("{VALID}account \"alone\" {{\n  id = \"9\"\n}}\n");
+    let faults = load(&[("portcullis.hcl", &root)]).unwrap_err();
     assert!(codes(&faults).contains(&Code::FLEET_LOCKS_OUT), "{faults:?}");
 }

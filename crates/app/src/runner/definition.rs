@@ -194,7 +194,14 @@ pub async fn poll(definitions: Arc<Definitions>) {
 }
 
 fn load(git_dir: &std::path::Path, commit: &CommitId, name: &AccountName) -> Result<Account, Fault> {
-    let source = GitSource::open(git_dir, commit)?;
+    account(&GitSource::open(git_dir, commit)?, name)
+}
+
+/// An account, from the `portcullis.hcl` of a tree of files.
+///
+/// # Errors
+/// What is wrong with the definition: its first fault, the others as notes.
+pub(crate) fn account(source: &dyn Source, name: &AccountName) -> Result<Account, Fault> {
     let read = |path: &str| match source.read(path)? {
         Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
         _ => Ok(None),

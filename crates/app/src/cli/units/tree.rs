@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_estate::{AccountFacts, Cache, Checkout, Entry, Estate, Settings, Source};
-use portcullis_fleet::{Account, Fleet};
+use portcullis_estate::{AccountFacts, Cache, Checkout, Estate, Settings, Source};
 use portcullis_model::{AccountName, CommitId, Fault};
 
-use crate::runner::first;
+use crate::runner::definition::account;
 
 /// The name of an account that is known by its id alone.
 const UNNAMED: &str = "unnamed";
@@ -96,18 +95,6 @@ impl Tree {
         settings.env.extend(self.env.iter().cloned().collect::<BTreeMap<_, _>>());
         Ok(settings)
     }
-}
-
-fn account(source: &dyn Source, name: &AccountName) -> Result<Account, Fault> {
-    let read = |path: &str| match source.read(path)? {
-        Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
-        _ => Ok(None),
-    };
-    let fleet = Fleet::load(&read).map_err(|faults| {
-        let others: Vec<String> = faults.iter().skip(1).map(ToString::to_string).collect();
-        others.into_iter().fold(first(faults), |fault, other| fault.note(other))
-    })?;
-    fleet.account(name)
 }
 
 /// The unit that a path on the command line names: relative to the estate's root, a trailing `/` is allowed.

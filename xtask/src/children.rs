@@ -24,6 +24,8 @@ pub struct Children(Arc<(Mutex<Inner>, Condvar)>);
 
 #[derive(Default)]
 struct Inner {
+    /// A signal asked for it.
+    interrupted: bool,
     stopping: bool,
     stopped: bool,
     children: BTreeMap<u32, Child>,
@@ -39,9 +41,10 @@ impl Children {
         std::thread::spawn(move || {
             let outcome = wait_for_signal(&ready);
             if outcome.is_ok() {
-                eprintln!("\nstopping; nothing is left behind");
+                watched.lock().interrupted = true;
+                eprintln!("\nstopping …");
                 watched.stop();
-                std::process::exit(130);
+                watched.end_if_interrupted();
             }
         });
         armed.recv().map_err(|_| "signals cannot be watched".to_owned())?;
@@ -118,6 +121,16 @@ impl Children {
         }
         self.lock().stopped = true;
         self.0.1.notify_all();
+    }
+
+    /// Ends this program as a signal asks, once everything is stopped: what failed meanwhile failed for that.
+    pub fn end_if_interrupted(&self) {
+        let inner = self.lock();
+        if inner.interrupted {
+            // The lock is held: of two threads that come here, one speaks.
+            eprintln!("everything is stopped");
+            std::process::exit(130);
+        }
     }
 
     /// Waits until a signal has stopped everything.

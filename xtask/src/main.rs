@@ -35,6 +35,8 @@ enum Task {
     Tools(tools::Options),
     /// Checks format and lints, builds, runs all tests, and prints one summary.
     Test(test::Options),
+    /// Builds the static `portcullis-agent` that runs in every sandbox.
+    Agent,
     /// Brings up a fleet of six accounts on this machine, reviews and merges a change, and tries to steal from it.
     Demo(demo::Options),
     /// Writes the documents that are made from the program: docs/cli.md and docs/openapi.json.
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Tools(options) => tools::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
+        Task::Agent => test::build_agent(&workspace),
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Docs => docs::run(&workspace),
         Task::Bench(bench) => bench::run(&workspace, &bench),

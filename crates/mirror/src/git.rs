@@ -71,6 +71,22 @@ pub(crate) struct Answer {
     complaint: String,
 }
 
+/// The version that `git` says it has, and where it is.
+///
+/// # Errors
+/// `PC-0602` when it is not on this machine, or does not answer.
+pub async fn git_version() -> Result<(String, PathBuf), Fault> {
+    let git = Git::new(Path::new("git"), Path::new("/"), "https")?;
+    let limits = Limits::default();
+    let call = Call { arguments: &["version"], grant: None, time: limits.query, file_bytes: None };
+    let answer = git.run(call).await?;
+    if !answer.status.success() {
+        return Err(Fault::new(Code::TOOL_MISSING, format!("{} does not answer", git.program.display()))
+            .remedy("Install git from your system's packages."));
+    }
+    Ok((answer.text.trim().to_owned(), git.program))
+}
+
 impl Git {
     /// Finds the program.
     pub fn new(program: &Path, dir: &Path, protocol: &'static str) -> Result<Self, Fault> {

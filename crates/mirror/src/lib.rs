@@ -19,5 +19,5 @@ pub mod mirror;
 
 pub use address::RepositoryUrl;
 pub use credential::Credential;
-pub use git::Limits;
+pub use git::{Limits, git_version};
 pub use mirror::{Mirror, MirrorSettings};

@@ -143,16 +143,31 @@ impl World {
     pub fn keep_evidence(&mut self, account: &str, run: &Run, said: &Said) {
         let mut lines: Vec<String> = said.err.lines().take(20).map(str::to_owned).collect();
         if !run.view["fault"].is_null() {
-            lines.push(format!("the run's fault: {}", run.view["fault"]));
+            lines.push(format!("the run's fault: {}", in_words(&run.view["fault"])));
         }
         let unfinished = |task: &&Value| !matches!(task["state"].as_str(), Some("succeeded" | "blocked"));
         for task in run.tasks().iter().filter(unfinished).take(3) {
-            lines.push(format!("{} is {}: {} {}", task["unit"], task["state"], task["fault"], task["why"]));
+            let word = |name: &str| task[name].as_str().unwrap_or_default().to_owned();
+            lines.push(format!(
+                "{} is {} ({}): {}",
+                word("unit"),
+                word("state"),
+                word("why"),
+                in_words(&task["fault"])
+            ));
             let log = self.task_log(account, task, &run.read_token).unwrap_or_else(|error| error);
             let all: Vec<&str> = log.lines().collect();
             lines.extend(all.iter().skip(all.len().saturating_sub(25)).map(|line| format!("  | {line}")));
         }
         self.evidence = lines;
+    }
+}
+
+/// A fault as a line. What its notes quote is in the log as well.
+fn in_words(fault: &Value) -> String {
+    match (fault["code"].as_str(), fault["message"].as_str()) {
+        (Some(code), Some(message)) => format!("{code} {message}"),
+        _ => "no fault is told".to_owned(),
     }
 }
 

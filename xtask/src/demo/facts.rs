@@ -39,7 +39,7 @@ impl Facts {
 
     /// An attempt to steal, and what came of it.
     pub fn theft(&mut self, attempt: &str, got: &str) {
-        println!("   {attempt}\n     got: {got}");
+        println!("   {attempt:<60} got {got}");
         self.thefts.push(json!({ "attempt": attempt, "got": got }));
     }
 

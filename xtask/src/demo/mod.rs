@@ -53,6 +53,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
     let result = play(workspace, options, &children, start);
     // The folder goes after those who write to it.
     children.stop();
+    children.end_if_interrupted();
     result
 }
 

@@ -78,10 +78,10 @@ fn hostile_hook(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     let log = world.task_log("dev", task, &run.read_token)?;
     let seen = read_probes(&log, PROBES.matches("\nprobe \"").count())?;
     for (what, got) in &seen {
-        facts.theft(&format!("(b) a hook looks for {what}"), got);
+        facts.theft(&format!("(b) a hook tries to {what}"), got);
     }
     match seen.iter().find(|(_, got)| got != "nothing") {
-        Some((what, got)) => Err(format!("a hook in a sandbox of `dev` got {what}: {got}")),
+        Some((what, got)) => Err(format!("a hook in a sandbox of `dev` could {what}: {got}")),
         None if log.contains(CANARY) => Err("a secret of the runner is in the log".to_owned()),
         None => Ok(()),
     }

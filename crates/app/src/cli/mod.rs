@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::of_process();
     let ended = match cli.command {
         Command::Serve(args) => serve::run(*args, &environment),
-        Command::Doctor(args) => doctor::run(args),
+        Command::Doctor(args) => on_runtime(doctor::run(args, &environment)),
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),

@@ -42,6 +42,15 @@ impl Tools {
     /// # Errors
     /// `PC-0602` when it is not there or has another version, `PC-0610` when its digest is another.
     pub async fn find(&self, pin: Option<&ToolPin>) -> Result<Tool, Fault> {
+        let (name, version, path) = self.find_on_host(pin).await?;
+        Ok(found(name, version, path))
+    }
+
+    /// The tool's name, version and place on this host.
+    ///
+    /// # Errors
+    /// As for [`Tools::find`].
+    pub async fn find_on_host(&self, pin: Option<&ToolPin>) -> Result<(String, String, PathBuf), Fault> {
         let names: &[&str] = match pin {
             Some(pin) => &[pin.program.as_str()],
             None => &["tofu", "terraform"],
@@ -52,7 +61,7 @@ impl Tools {
             let wanted = (pin.program.as_str(), pin.version.as_str());
             check(&path, (&name, &version), wanted, pin.sha256).await?;
         }
-        Ok(found(name, version, path))
+        Ok((name, version, path))
     }
 
     /// Finds Terragrunt, for the driver of that name.

@@ -162,3 +162,16 @@ fn colours_are_as_they_are_asked_for() {
     assert!(run_with(&["run", "list"], &set("CLICOLOR_FORCE")).out.contains('\u{1b}'));
     assert!(!run_with(&["run", "list"], &set("NO_COLOR")).out.contains('\u{1b}'));
 }
+
+#[test]
+fn a_doctor_that_misses_a_program_says_how_to_get_it_and_fails() {
+    let said = run_with(&["doctor", "--json", "--tool", "/nowhere/terraform"], &[]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&said.out).unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(row("tool")["ok"], false);
+    assert!(row("tool")["detail"].as_str().unwrap().contains("/nowhere/terraform"), "{rows:?}");
+    assert!(row("tool")["remedy"].as_str().unwrap().contains("`--tool`"), "{rows:?}");
+    assert!(row("git")["detail"].as_str().unwrap().contains("git version"), "{rows:?}");
+    assert_eq!(row("agent")["ok"], true);
+}

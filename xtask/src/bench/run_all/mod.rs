@@ -58,6 +58,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
     children.own_folder(folder.clone());
     let measured = measure(workspace, &children, &folder, (&tools, program), options.rounds);
     children.stop();
+    children.end_if_interrupted();
     let (rows, single, terragrunt) = measured?;
     let tool = format!("{}{}", tools.tool.version, terragrunt.map(|text| format!(", {text}")).unwrap_or_default());
     let section = report::section(&rows, &single, &format!("{machine}; {tool}"), options.rounds);

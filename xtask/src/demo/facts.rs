@@ -39,7 +39,7 @@ impl Facts {
 
     /// An attempt to steal, and what came of it.
     pub fn theft(&mut self, attempt: &str, got: &str) {
-        println!("   {attempt:<60} got {got}");
+        println!("   {attempt:<63} got {got}");
         self.thefts.push(json!({ "attempt": attempt, "got": got }));
     }
 

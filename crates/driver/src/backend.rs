@@ -18,10 +18,19 @@ use crate::module_files;
 pub fn check(unit: &Resolved, layout: &Layout, module: &str) -> Result<(), Fault> {
     let place = unit.remote_state.as_ref().map_or_else(|| Place::file(unit.path.as_str()), |state| state.place.clone());
     let refuse = |message: String| {
-        Err(Fault::new(Code::BACKEND_REFUSED, message).at(place.clone()).remedy(format!(
-            "Use the runner's own state store: `remote_state {{ backend = \"http\" … config = {{ address = \
-             \"http://{STATE_HOST}/${{path_relative_to_include()}}\" }} }}` (docs/state.md)."
-        )))
+        let remedy = if unit.root_module {
+            format!(
+                "Use the runner's own state store: `backend \"http\"` with \"http://{STATE_HOST}/{}\" as `address`, \
+                 `lock_address` and `unlock_address` (docs/state.md).",
+                unit.path
+            )
+        } else {
+            format!(
+                "Use the runner's own state store: `remote_state {{ backend = \"http\" … config = {{ address = \
+                 \"http://{STATE_HOST}/${{path_relative_to_include()}}\" }} }}` (docs/state.md)."
+            )
+        };
+        Err(Fault::new(Code::BACKEND_REFUSED, message).at(place.clone()).remedy(remedy))
     };
     let mut defined = BTreeSet::new();
     let mut addresses = BTreeSet::new();

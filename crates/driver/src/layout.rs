@@ -138,6 +138,17 @@ impl Layout {
         self.copy_level(source, from, to, "", rule, 0)
     }
 
+    /// Copies one file of the repository. One that is not there is left to the tool, which says who wants it.
+    ///
+    /// # Errors
+    /// `PC-0613` when it is too large, or a link leads out of the repository.
+    pub fn copy_file(&mut self, source: &dyn Source, from: &str, to: &str) -> Result<(), Fault> {
+        match follow(source, from)? {
+            Some((_, Entry::File { bytes, executable })) => self.put(to, bytes, executable),
+            _ => Ok(()),
+        }
+    }
+
     fn copy_level(
         &mut self,
         source: &dyn Source,

@@ -252,6 +252,12 @@ pub(crate) fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, S
     if let Some(from) = &unit.source {
         layout.copy_folder(source, &from.root, MODULE, &rule).map_err(|fault| fault.at(from.place.clone()))?;
         module = join(MODULE, &from.sub);
+    } else if !unit.beside.is_empty() {
+        // The unit's folder is the module, and keeps its place among what it refers to.
+        module = join(MODULE, unit.path.as_str());
+        for file in &unit.beside {
+            layout.copy_file(source, file, &join(MODULE, file))?;
+        }
     }
     layout.copy_folder(source, unit.path.as_str(), &module, &rule)?;
     for file in &unit.generate {

@@ -1,19 +1,17 @@
-//! Finding units: every folder with a `terragrunt.hcl`. Links are not followed, as in Terragrunt, and folders
+//! Finding units: every folder with a `terragrunt.hcl`, or one in JSON. Links are not followed, as in Terragrunt, and folders
 //! that tools leave behind are not entered.
 
 use std::collections::BTreeMap;
 
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
-use crate::config::{CONFIG_FILE, unsupported_file};
+use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, is_config_file};
 use crate::path;
 use crate::settings::Limits;
 use crate::source::{EntryKind, Source};
 
 /// Folders that tools leave behind. Never entered.
 pub(crate) const LEFT_BEHIND: [&str; 3] = [".git", ".terraform", ".terragrunt-cache"];
-/// Files next to a configuration that change its meaning, and are not understood yet.
-const UNSUPPORTED: [&str; 1] = ["terragrunt.hcl.json"];
 
 /// Folders with a configuration, each with what is wrong with it at first sight.
 pub(crate) struct Discovered {
@@ -30,8 +28,7 @@ pub(crate) fn discover(source: &dyn Source, limits: &Limits, within: &str) -> Re
     while let Some(folder) = left.pop() {
         // A link on the way to the account's folder is no way in: the source follows none.
         let Some(entries) = source.list(&folder)? else { continue };
-        let mut unit = false;
-        let mut unsupported = None;
+        let mut configs = 0usize;
         for entry in &entries {
             let name = path::child(&folder, &entry.name);
             match entry.kind {
@@ -43,17 +40,14 @@ pub(crate) fn discover(source: &dyn Source, limits: &Limits, within: &str) -> Re
                 }
                 EntryKind::Submodule => {}
                 EntryKind::File { .. } | EntryKind::Symlink => {
-                    unit |= entry.name == CONFIG_FILE;
-                    if UNSUPPORTED.contains(&entry.name.as_str()) && unsupported.is_none() {
-                        unsupported = Some(unsupported_file(&name));
-                    }
+                    configs += usize::from(is_config_file(&entry.name));
                 }
             }
         }
-        if unit || unsupported.is_some() {
+        if configs > 0 {
             match UnitPath::parse(&folder) {
                 Ok(path) => {
-                    found.folders.insert(path, unsupported);
+                    found.folders.insert(path, (configs > 1).then(|| twice(&folder)));
                 }
                 Err(fault) => found.faults.push(fault.at(Place::file(folder))),
             }
@@ -64,4 +58,11 @@ pub(crate) fn discover(source: &dyn Source, limits: &Limits, within: &str) -> Re
         }
     }
     Ok(found)
+}
+
+/// `find` of Terragrunt takes the one, a run the other.
+fn twice(folder: &str) -> Fault {
+    Fault::new(Code::UNKNOWN_BLOCK, format!("the folder has a {CONFIG_FILE} and a {JSON_CONFIG_FILE}"))
+        .at(Place::file(path::child(folder, JSON_CONFIG_FILE)))
+        .remedy("Remove one of them.")
 }

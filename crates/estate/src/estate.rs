@@ -1,16 +1,17 @@
 //! [`Estate`]: all units of a repository at one commit, with their dependency graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::cache::{Cache, Made};
-use crate::config::CONFIG_FILE;
+use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE};
 use crate::discover::discover;
 use crate::effective::{Effective, effective};
 use crate::evaluate::{self, Evaluated, Shared};
+use crate::excludes;
 use crate::graph::{self, Graph};
 use crate::module::Contents;
 use crate::path;
@@ -43,6 +44,7 @@ pub struct Estate {
     parents: BTreeMap<UnitPath, Arc<Unit>>,
     elsewhere: BTreeMap<UnitPath, Fault>,
     faults: Vec<Fault>,
+    root_modules: BTreeSet<String>,
     graph: Graph,
     fresh: usize,
 }
@@ -64,7 +66,7 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn load_with(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Estate, Fault> {
-        let source = root_modules::show(source, settings, cache)?;
+        let root_modules::Shown { source, folders: root_modules } = root_modules::show(source, settings, cache)?;
         let Expanded { source, stacks, elsewhere, generated } = stacks::expand(source, settings, cache)?;
         let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks);
         let contents = Contents::default();
@@ -77,18 +79,11 @@ impl Estate {
         for (unit, fault) in graph::cycles(&units) {
             units.insert(unit, Err(vec![fault]));
         }
+        let mut faults = found.faults;
+        faults.extend(excludes::apply(library.source(), settings, &mut units)?);
         let graph = Graph::new(&units);
-        Ok(Estate {
-            library,
-            contents,
-            settings: settings.clone(),
-            units,
-            parents,
-            elsewhere,
-            faults: found.faults,
-            graph,
-            fresh,
-        })
+        let settings = settings.clone();
+        Ok(Estate { library, contents, settings, units, parents, elsewhere, faults, root_modules, graph, fresh })
     }
 
     /// How many units were evaluated for this load; the others were known.
@@ -117,9 +112,15 @@ impl Estate {
         self.library.source()
     }
 
-    /// What is wrong with folders that cannot be units, because of their names.
+    /// What is wrong with the estate as a whole: folders that cannot be units because of their names, lines of
+    /// `.terragrunt-excludes` that are not understood.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// Whether a unit is a root module without a configuration of Terragrunt.
+    pub fn is_root_module(&self, unit: &UnitPath) -> bool {
+        self.root_modules.contains(unit.as_str())
     }
 
     /// Every unit after all that it depends on; among those that are free to go, by path. A unit that could
@@ -144,7 +145,11 @@ impl Estate {
     /// something is not known without running it; `PC-0607` when the module's source is not in this
     /// repository.
     pub fn resolve(&self, unit: &UnitPath, command: &str, outputs: Outputs<'_>) -> Result<Resolved, Fault> {
-        self.with_outputs(unit, outputs, |shared, _, outputs| evaluate::resolve(shared, unit, command, outputs))
+        self.with_outputs(unit, outputs, |shared, _, outputs| {
+            let mut resolved = evaluate::resolve(shared, unit, command, outputs)?;
+            resolved.root_module = self.is_root_module(unit);
+            Ok(resolved)
+        })
     }
 
     /// What goes into a unit from its dependencies, also where the unit is inexact. What cannot be told without
@@ -280,19 +285,19 @@ fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Sett
     if !settled.units.values().any(unclear) {
         return settled;
     }
-    let read: std::collections::BTreeSet<String> = settled
+    let read: BTreeSet<String> = settled
         .units
         .values()
         .flatten()
         .flat_map(|unit: &Arc<Unit>| {
-            let own = path::child(unit.path.as_str(), CONFIG_FILE);
-            unit.reads.iter().filter(move |read| **read != own).cloned()
+            let own = config_files(&unit.path);
+            unit.reads.iter().filter(move |read| !own.contains(*read)).cloned()
         })
         .collect();
     let parents = &mut settled.parents;
     settled.units.retain(|path, unit| {
         let parent = unclear(unit)
-            && read.contains(&path::child(path.as_str(), CONFIG_FILE))
+            && config_files(path).iter().any(|file| read.contains(file))
             && !Contents::has_code(&Reader::new(library), path.as_str()).unwrap_or(true);
         if parent && let Ok(unit) = unit {
             parents.insert(path.clone(), Arc::clone(unit));
@@ -300,6 +305,11 @@ fn settle(library: &Arc<Library>, evaluated: Vec<(UnitPath, Evaluated)>) -> Sett
         !parent
     });
     settled
+}
+
+/// The files that would make a folder a unit.
+fn config_files(folder: &UnitPath) -> [String; 2] {
+    [CONFIG_FILE, JSON_CONFIG_FILE].map(|name| path::child(folder.as_str(), name))
 }
 
 /// Notes where a unit needs outputs of a folder that has nothing to run.

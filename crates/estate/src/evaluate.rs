@@ -45,7 +45,8 @@ pub(crate) fn missing(unit: &UnitPath) -> Fault {
 /// Evaluates a unit with its dependencies' outputs unknown.
 pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
     let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
-    let frame = match Frame::open(&session, &session.unit_config(), || missing(path)) {
+    let opened = session.unit_config().map_err(|fault| vec![fault]);
+    let frame = match opened.and_then(|file| Frame::open(&session, &file, || missing(path))) {
         Ok(frame) => frame,
         Err(faults) => return Evaluated::Broken(faults.into()),
     };
@@ -103,29 +104,39 @@ fn describe(
         .map(|dependency| Value::string(dependency.target.as_str(), portcullis_hcl::Origin::built_in()))
         .collect();
     parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
-    file_parts(shared, session, config, source.as_ref(), path, &mut parts)?;
+    let unclear = file_parts(shared, session, config, source.as_ref(), path, &mut parts)?;
     parts.insert("tool".to_owned(), tool_digest(shared.settings));
     if let Some(place) = session.reads_anything() {
         // What has to be run to be known, or a file whose name is not known: each file of the repository may decide.
         let whole = shared.reader.whole()?;
         parts.insert(format!("{ANY_FILE} (what is read at {}:{} is not known)", place.file, place.line), whole);
     }
-    let mut digest = DigestBuilder::new("portcullis input v1");
-    digest.text(path.as_str()).number(parts.len() as u64);
-    for (name, part) in &parts {
-        digest.text(name).bytes(part.as_bytes());
+    if unclear {
+        let whole = shared.reader.whole()?;
+        parts.insert(format!("{ANY_FILE} (what the code in {path} reads is not known)"), whole);
     }
+    let parts = Parts(parts);
     Ok(Unit {
         path: path.clone(),
         dependencies,
-        input_digest: digest.finish(),
-        parts: Parts(parts),
+        input_digest: input_digest(path, &parts),
+        parts,
         reads: session.reads(),
         inexact: session.inexact(),
         exclude,
         module,
         problems,
     })
+}
+
+/// The digest of a unit with these parts.
+pub(crate) fn input_digest(path: &UnitPath, parts: &Parts) -> Digest {
+    let mut digest = DigestBuilder::new("portcullis input v1");
+    digest.text(path.as_str()).number(parts.0.len() as u64);
+    for (name, part) in &parts.0 {
+        digest.text(name).bytes(part.as_bytes());
+    }
+    digest.finish()
 }
 
 fn tool_digest(settings: &Settings) -> Digest {
@@ -223,7 +234,7 @@ fn exclude(config: &Config) -> Result<Option<Exclude>, Fault> {
     let exclude = Exclude {
         actions,
         dependencies: flag("exclude_dependencies")?,
-        no_run: flag("no_run")?,
+        no_run: section.get("no_run").map(|value| value.want_bool("`no_run` of `exclude`")).transpose()?,
         place: section.place(),
     };
     Ok(flag("if")?.then_some(exclude))
@@ -288,7 +299,8 @@ fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<Str
 }
 
 /// The parts that come from files: the module with all that it refers to, the unit's own folder, and what the
-/// configuration names.
+/// configuration names. Whether the code reads files that cannot be told: code that runs in the unit's own folder, from
+/// where all of the repository can be reached.
 fn file_parts(
     shared: &Shared<'_>,
     session: &Session<'_>,
@@ -296,10 +308,10 @@ fn file_parts(
     source: Option<&Source>,
     unit: &UnitPath,
     parts: &mut BTreeMap<String, Digest>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     // A pattern may ask for hidden files: then all of them count.
     let hidden = config.terraform.as_ref().is_some_and(|section| section.get("include_in_copy").is_some());
-    let mut files = shared.contents.unit(shared.reader, unit.as_str(), hidden)?;
+    let (mut files, unclear) = shared.contents.unit(shared.reader, unit.as_str(), hidden)?;
     if let Some(Source::Local(source)) = source {
         files.extend(shared.contents.module(shared.reader, source, hidden)?);
     }
@@ -308,14 +320,14 @@ fn file_parts(
         let what = if path::name(&name) == LOCK_FILE { "lock file" } else { "file" };
         parts.insert(format!("{what} {name}"), digest);
     }
-    Ok(())
+    Ok(unclear && matches!(source, None | Some(Source::Own)))
 }
 
 /// What goes into a unit from its dependencies, as far as that can be told without running anything. What cannot
 /// be told counts as mocked, without values: then no value of a plan is excused by it.
 pub(crate) fn taken(shared: &Shared<'_>, unit: &Unit, command: &str, outputs: Outputs<'_>) -> Result<Taken, Fault> {
     let session = Session::new(shared.reader, shared.settings, &unit.path, command, OutputsMode::Real(outputs));
-    let frame = Frame::open(&session, &session.unit_config(), || missing(&unit.path)).map_err(config::first)?;
+    let frame = Frame::open(&session, &session.unit_config()?, || missing(&unit.path)).map_err(config::first)?;
     let mut taken = Taken::default();
     for block in frame.dependency_blocks()? {
         let Some(target) = &block.target else { continue };
@@ -355,7 +367,7 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, Fault> {
     let session = Session::new(shared.reader, shared.settings, path, command, OutputsMode::Real(outputs));
     let mut resolved = {
-        let frame = Frame::open(&session, &session.unit_config(), || missing(path)).map_err(config::first)?;
+        let frame = Frame::open(&session, &session.unit_config()?, || missing(path)).map_err(config::first)?;
         frame.check_all_locals()?;
         frame.check_outputs()?;
         let config = frame.config()?;
@@ -388,10 +400,16 @@ fn effective(shared: &Shared<'_>, path: &UnitPath, config: &Config) -> Result<Re
         Some(Source::Local(source)) => Some(source),
         Some(Source::Remote(fault) | Source::Missing(fault)) => return Err(fault),
     };
+    let beside = match &source {
+        None => shared.contents.beside(shared.reader, path.as_str())?,
+        Some(_) => Vec::new(),
+    };
     let inputs = config.inputs.as_ref().map_or(Ok(IndexMap::new()), |value| decode::known_map(value, "`inputs`"))?;
     Ok(Resolved {
         path: path.clone(),
         source,
+        beside,
+        root_module: false,
         inputs,
         generate: config.generate.iter().map(decode::generated).collect::<Result<_, _>>()?,
         remote_state: config.remote_state.as_ref().map(decode::remote_state).transpose()?,

@@ -20,6 +20,7 @@ mod disk;
 mod effective;
 mod estate;
 mod evaluate;
+mod excludes;
 mod generations;
 mod graph;
 mod json;

@@ -10,7 +10,7 @@ use portcullis_hcl::Value;
 use portcullis_hcl::hcl_edit::expr::Expression;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place};
 
-use crate::config::CONFIG_FILE;
+use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, is_config_file};
 use crate::path;
 use crate::reader::{Found, Reader};
 use crate::resolved::ModuleSource;
@@ -150,17 +150,28 @@ impl Contents {
     }
 
     /// The files of a unit's own folder that a run would copy. The configuration itself is not among them: its
-    /// meaning counts, not its text. Nor are units below it.
-    pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Files, Fault> {
-        let own = path::child(folder, CONFIG_FILE);
-        let (mut files, _) = walk(reader, folder, hidden, Some(&own))?;
+    /// meaning counts, not its text. Nor are units below it. Also says whether its code refers to files that cannot be
+    /// told.
+    pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<(Files, bool), Fault> {
+        let own = [CONFIG_FILE, JSON_CONFIG_FILE].map(|name| path::child(folder, name));
+        let (mut files, _) = walk(reader, folder, hidden, &own)?;
         let references = references(reader, folder)?.0;
         // What is referred to is a module, or a file outside the folder.
+        let mut unclear = false;
         if references != References::default() {
-            self.gather(reader, folder, hidden, &mut files)?;
-            files.remove(&own);
+            unclear = self.gather(reader, folder, hidden, &mut files)?;
+            files.retain(|name, _| !own.contains(name));
         }
-        Ok(files)
+        Ok((files, unclear))
+    }
+
+    /// Files outside of a unit's own folder that its code refers to, when that folder is the module.
+    pub(crate) fn beside(&self, reader: &Reader, folder: &str) -> Result<Vec<String>, Fault> {
+        let mut files = Files::new();
+        if leads_out(reader, folder)? {
+            self.gather(reader, folder, false, &mut files)?;
+        }
+        Ok(files.into_keys().filter(|file| !path::is_within(file, folder)).collect())
     }
 
     /// All files below a folder, as far as they belong to no unit there.
@@ -203,7 +214,7 @@ impl Contents {
     /// The files of a folder and its folders, as a run copies them.
     fn folder(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Arc<Files>, Fault> {
         let key = (folder.to_owned(), hidden);
-        once(&self.folders, key, reader, folder, |reader| walk(reader, folder, hidden, None))
+        once(&self.folders, key, reader, folder, |reader| walk(reader, folder, hidden, &[]))
     }
 
     fn references(&self, reader: &Reader, folder: &str) -> Result<Arc<References>, Fault> {
@@ -211,15 +222,15 @@ impl Contents {
     }
 }
 
-/// The files of a folder and its folders, as a run copies them; `but` is not looked at.
-fn walk(reader: &Reader, folder: &str, hidden: bool, but: Option<&str>) -> Result<(Files, Rests), Fault> {
+/// The files of a folder and its folders, as a run copies them; those of `but` are not looked at.
+fn walk(reader: &Reader, folder: &str, hidden: bool, but: &[String]) -> Result<(Files, Rests), Fault> {
     let mut files = Files::new();
     let mut rests = Rests::OnTheFolder;
     let mut left = vec![folder.to_owned()];
     let mut seen = 0usize;
     while let Some(at) = left.pop() {
         let entries = reader.list(&at)?.unwrap_or_default();
-        if at != folder && entries.iter().any(|entry| entry.name == CONFIG_FILE) {
+        if at != folder && entries.iter().any(|entry| is_config_file(&entry.name)) {
             continue;
         }
         seen += entries.len();
@@ -230,7 +241,7 @@ fn walk(reader: &Reader, folder: &str, hidden: bool, but: Option<&str>) -> Resul
             let skipped = LEFT_BEHIND.contains(&entry.name.as_str())
                 || (!hidden && entry.name.starts_with('.') && !COPIED_HIDDEN.contains(&entry.name.as_str()));
             let name = path::child(&at, &entry.name);
-            if skipped || but == Some(&*name) {
+            if skipped || but.contains(&name) {
                 continue;
             }
             match entry.kind {
@@ -262,10 +273,18 @@ fn references(reader: &Reader, folder: &str) -> Result<(References, Rests), Faul
         }
         match reader.bytes(&name)? {
             Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
-            _ => references.unclear = true,
+            // JSON is not taken apart: where it could lead upwards, all counts.
+            Some(bytes) => references.unclear |= bytes.windows(2).any(|two| two == b".." || two == b"\\u"),
+            None => references.unclear = true,
         }
     }
     Ok((references, rests))
+}
+
+/// Whether the code of a folder refers to something outside of it that can be told.
+pub(crate) fn leads_out(reader: &Reader, folder: &str) -> Result<bool, Fault> {
+    let References { modules, files, .. } = references(reader, folder)?.0;
+    Ok(modules.iter().chain(&files).any(|named| !path::is_within(named, folder)))
 }
 
 fn too_many(folder: &str, limit: usize) -> Fault {
@@ -318,8 +337,12 @@ fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mu
             }
         }
     }
-    for line in file.text().lines().filter(|line| line.contains(UP)) {
-        scan_line(folder, line.trim_start(), references);
+    for line in file.text().lines() {
+        if line.contains(UP) {
+            scan_line(folder, line.trim_start(), references);
+        }
+        // Ways upwards that are put together.
+        references.unclear |= ["\"..\"", "/..\"", "dirname("].iter().any(|way| line.contains(way));
     }
 }
 

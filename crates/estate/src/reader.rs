@@ -11,6 +11,7 @@ use portcullis_hcl::File;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, UnitPath};
 
 use crate::cache::{self, Cache};
+use crate::config;
 use crate::path;
 use crate::settings::Limits;
 use crate::source::{ContentId, DirEntry, Entry, EntryKind, Look, Source};
@@ -215,13 +216,14 @@ impl Reader {
         self.content(path, &real).map(Some)
     }
 
-    /// A parsed HCL file; `None` when there is no such file.
+    /// A parsed HCL file, or configuration in JSON syntax; `None` when there is no such file.
     pub(crate) fn hcl(&self, path: &str) -> Result<Option<Arc<File>>, Fault> {
         let Some((real, id, _)) = self.file(path)? else { return Ok(None) };
         let Library { cache, limits_key, limits, .. } = &*self.library;
         let parse = || {
             let bytes = self.content(path, &real)?;
-            Ok((File::parse(path, &bytes, &limits.hcl), bytes.len()))
+            let parse = if config::is_json(path) { config::parse_json } else { File::parse };
+            Ok((parse(path, &bytes, &limits.hcl), bytes.len()))
         };
         cache.parsed(id, path, limits_key, parse).map(Some)
     }

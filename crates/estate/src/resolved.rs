@@ -17,6 +17,11 @@ pub struct Resolved {
     pub path: UnitPath,
     /// The module that is run. `None`: the unit's own folder is the module.
     pub source: Option<ModuleSource>,
+    /// Where the unit's own folder is the module: files outside of it that its code refers to, such as those of local
+    /// modules, by path.
+    pub beside: Vec<String>,
+    /// Whether it is a root module without a configuration of Terragrunt.
+    pub root_module: bool,
     /// The inputs, which become `TF_VAR_…`. Known throughout.
     pub inputs: IndexMap<String, Value>,
     /// Files to generate, in the order of their names.

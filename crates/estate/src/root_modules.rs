@@ -14,7 +14,7 @@ use portcullis_hcl::hcl_edit::structure::Body;
 use portcullis_model::{Code, Fault};
 
 use crate::cache::Cache;
-use crate::config::CONFIG_FILE;
+use crate::config::{CONFIG_FILE, is_config_file};
 use crate::discover::LEFT_BEHIND;
 use crate::module;
 use crate::path;
@@ -26,13 +26,19 @@ use crate::stacks::Overlay;
 /// Where a state is: the backend, and what tells its states apart.
 type State = (String, BTreeMap<String, String>);
 
+/// A tree with root modules shown as units, and their folders.
+pub(crate) struct Shown {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) folders: BTreeSet<String>,
+}
+
 /// Shows the root modules that the settings name as units.
 ///
 /// # Errors
 /// `PC-0406` for a pattern that is none; when the source cannot be read, or a limit is exceeded.
-pub(crate) fn show(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Arc<dyn Source>, Fault> {
+pub(crate) fn show(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Shown, Fault> {
     if settings.root_modules.is_empty() {
-        return Ok(source);
+        return Ok(Shown { source, folders: BTreeSet::new() });
     }
     let wanted = patterns(&settings.root_modules)?;
     let folders = find(&*source, settings, &wanted)?;
@@ -50,6 +56,7 @@ pub(crate) fn show(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cac
         read.insert(folder, found);
     }
     let mut overlay = Overlay::new(source);
+    let folders = read.keys().cloned().collect();
     for (folder, found) in read {
         let paths: BTreeSet<String> = found
             .iter()
@@ -65,7 +72,7 @@ pub(crate) fn show(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cac
         let text = format!("# Shown for the root module in this folder; nobody wrote it.\n{dependencies}");
         overlay.write(&path::child(&folder, CONFIG_FILE), text);
     }
-    Ok(Arc::new(overlay))
+    Ok(Shown { source: Arc::new(overlay), folders })
 }
 
 fn patterns(texts: &[String]) -> Result<GlobSet, Fault> {
@@ -96,7 +103,7 @@ fn find(source: &dyn Source, settings: &Settings, wanted: &GlobSet) -> Result<Ve
         let has = |test: &dyn Fn(&str) -> bool| {
             entries.iter().any(|entry| matches!(entry.kind, EntryKind::File { .. }) && test(&entry.name))
         };
-        if wanted.is_match(&folder) && has(&module::is_code) && !has(&|name| name == CONFIG_FILE) {
+        if wanted.is_match(&folder) && has(&module::is_code) && !has(&is_config_file) {
             found.push(folder.clone());
         }
         let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);

@@ -18,7 +18,7 @@ pub struct Unit {
     pub reads: Vec<String>,
     /// What is not known without running something (`PC-0418`, with the place). Empty: the unit is exact.
     pub inexact: Vec<Fault>,
-    /// The unit's `exclude` block, when it applies.
+    /// Its `exclude` block when that applies, or the line of `.terragrunt-excludes` that it is left out by.
     pub exclude: Option<Exclude>,
     /// Where the code that it runs comes from.
     pub module: Module,
@@ -61,17 +61,39 @@ pub struct Dependency {
     pub place: Place,
 }
 
-/// An `exclude` block whose condition holds.
+/// An `exclude` block whose condition holds, or a line of `.terragrunt-excludes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exclude {
     /// The commands it is for: `plan`, `apply`, `all`, `all_except_output`, ….
     pub actions: Vec<String>,
     /// Whether dependencies are excluded as well.
     pub dependencies: bool,
-    /// Whether the unit may not be run on its own either.
-    pub no_run: bool,
+    /// Whether the unit may not be run on its own either, if that is written.
+    pub no_run: Option<bool>,
     /// Where it is written.
     pub place: Place,
+}
+
+impl Exclude {
+    /// Whether it is for a command of the tool.
+    pub fn covers(&self, command: &str) -> bool {
+        let listed = |action: &String| match action.as_str() {
+            "all" => true,
+            "all_except_output" => command != "output",
+            action => action.eq_ignore_ascii_case(command),
+        };
+        self.actions.iter().any(listed)
+    }
+
+    /// Whether it keeps the unit from being run by a command also when the unit is named. Where nothing is written
+    /// about that, it does so for a command that it lists by name, as Terragrunt's
+    /// `ShouldPreventRunBasedOnExclude` has it.
+    pub fn prevents(&self, command: &str) -> bool {
+        match self.no_run {
+            None => self.actions.iter().any(|action| action == command),
+            Some(no_run) => no_run && self.covers(command),
+        }
+    }
 }
 
 /// Digests of the parts that make up an input digest, each with a name that a person understands, such as

@@ -31,6 +31,9 @@ pub struct Account {
     pub principals: BTreeMap<PrincipalName, Principal>,
     /// The actions that exist in this account. One that is not here does not exist.
     pub actions: BTreeMap<ActionKind, Grant>,
+    /// Folders of OpenTofu or Terraform code without Terragrunt that are units: patterns from the repository's root.
+    /// Only those inside the account's folder count.
+    pub root_modules: Vec<String>,
     /// What `get_env` sees. Nothing else of any environment is visible to configuration.
     pub env: BTreeMap<String, String>,
     /// Bounds for its tasks.

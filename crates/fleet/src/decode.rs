@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use globset::GlobBuilder;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::id::quoted;
 use portcullis_model::record::Unreviewed;
@@ -73,6 +74,25 @@ pub(crate) fn repository(tree: &Tree) -> Result<Option<(String, &Value)>, Fault>
 
 pub(crate) fn regions(tree: &Tree) -> Result<Vec<String>, Fault> {
     leaf(tree, "regions", "a list of strings")?.map_or(Ok(Vec::new()), |value| texts(value, "`regions`"))
+}
+
+/// Patterns for folders. Checked here, so that a wrong one is a fault of the definition and not of every run.
+pub(crate) fn root_modules(tree: &Tree) -> Result<Vec<String>, Fault> {
+    const WANTED: &str = "a list of patterns";
+    let Some(value) = leaf(tree, "root_modules", WANTED)? else { return Ok(Vec::new()) };
+    let patterns = texts(value, "`root_modules`")?;
+    for (pattern, value) in patterns.iter().zip(value.as_seq().unwrap_or_default()) {
+        let outside = pattern.starts_with('/') || pattern.split('/').any(|part| part == "..");
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        if pattern.is_empty() || outside || glob.is_err() {
+            return Err(value
+                .fault(Code::FLEET_TYPE, format!("{} is no pattern for folders of the repository", quoted(pattern)))
+                .remedy(
+                    "Use names with `*`, `**`, `?` and `{a,b}`, from the repository's root, such as `dev/stacks/*`.",
+                ));
+        }
+    }
+    Ok(patterns)
 }
 
 pub(crate) fn env(tree: &Tree) -> Result<BTreeMap<String, String>, Fault> {

@@ -195,6 +195,7 @@ impl Parts {
         let tools = kept(decode::tools(&tree), faults);
         let actions = kept(decode::actions(&tree, &self.principals), faults);
         let env = kept(decode::env(&tree), faults);
+        let root_modules = kept(decode::root_modules(&tree), faults);
         let limits = kept(decode::limits(&tree), faults);
         if actions.as_ref().is_some_and(|actions| actions.values().all(|grant| grant.allow.is_empty())) {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
@@ -211,6 +212,7 @@ impl Parts {
             principals: whole(&self.principals),
             actions: actions?,
             env: env?,
+            root_modules: root_modules?,
             limits: limits?,
             name,
         })

@@ -65,10 +65,10 @@ pub(crate) const IDENTITY: Form =
     Form { of: "`identity`", attributes: &["issuer", "jwks_uri", "audience"], blocks: &[] };
 pub(crate) const PRINCIPAL: Form = Form { of: "`principal`", attributes: &["identity", "claims"], blocks: &[] };
 pub(crate) const PROFILE: Form =
-    Form { of: "`profile`", attributes: &["profiles", "regions", "env"], blocks: LAYER_BLOCKS };
+    Form { of: "`profile`", attributes: &["profiles", "regions", "env", "root_modules"], blocks: LAYER_BLOCKS };
 pub(crate) const ACCOUNT: Form = Form {
     of: "`account`",
-    attributes: &["id", "path", "repository", "profiles", "regions", "env"],
+    attributes: &["id", "path", "repository", "profiles", "regions", "env", "root_modules"],
     blocks: LAYER_BLOCKS,
 };
 const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0)];

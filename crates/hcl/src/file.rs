@@ -25,20 +25,48 @@ pub struct File {
     renamed: Names,
     /// Byte offset at which each line starts.
     lines: Vec<usize>,
+    /// What the text was made of, when that is another notation.
+    written: Option<Written>,
+}
+
+/// A file in another notation, as somebody wrote it.
+struct Written {
+    file: Arc<File>,
+    /// Byte offsets of the HCL with those of the file that they stand for, in their order.
+    places: Vec<(usize, usize)>,
 }
 
 impl File {
     /// Parses HCL. `PC-0401` when it is too large, `PC-0400` with the place when it does not parse.
     pub fn parse(path: &str, text: &[u8], limits: &Limits) -> Result<Arc<File>, Fault> {
-        let mut file = File::unparsed(path, text, limits)?;
+        File::unparsed(path, text, limits)?.parsed(limits)
+    }
+
+    /// Parses HCL that was made of a file in another notation. Places are those of the file as it is written:
+    /// `places` pairs byte offsets of the HCL with those of the file, in the order of the HCL.
+    ///
+    /// # Errors
+    /// As [`File::parse`].
+    pub fn translated(
+        written: &Arc<File>,
+        hcl: &str,
+        places: Vec<(usize, usize)>,
+        limits: &Limits,
+    ) -> Result<Arc<File>, Fault> {
+        let mut file = File::unparsed(written.path(), hcl.as_bytes(), limits)?;
+        file.written = Some(Written { file: Arc::clone(written), places });
+        file.parsed(limits)
+    }
+
+    fn parsed(mut self, limits: &Limits) -> Result<Arc<File>, Fault> {
         // An item has a sign between key and value, and something between it and the next one.
-        let count = |signs: [u8; 2]| file.text.bytes().filter(|byte| signs.contains(byte)).count();
+        let count = |signs: [u8; 2]| self.text.bytes().filter(|byte| signs.contains(byte)).count();
         if count([b'=', b':']).min(count([b',', b'\n'])) > limits.file_items {
             let message = format!("the file has more than {} attributes and items", limits.file_items);
-            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
+            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(&self.path)));
         }
-        (file.body, file.renamed) = redefined::parse(&file.text).map_err(|error| file.syntax_fault(&error))?;
-        Ok(Arc::new(file))
+        (self.body, self.renamed) = redefined::parse(&self.text).map_err(|error| self.syntax_fault(&error))?;
+        Ok(Arc::new(self))
     }
 
     /// A file that is not HCL (a template, JSON, YAML), so that values can point into it. Its body is empty.
@@ -58,7 +86,7 @@ impl File {
         // A byte order mark is allowed by HCL and means nothing.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Ok(File { path: path.to_owned(), text, body: Body::new(), renamed: Names::new(), lines })
+        Ok(File { path: path.to_owned(), text, body: Body::new(), renamed: Names::new(), lines, written: None })
     }
 
     pub(crate) fn syntax_fault(&self, error: &hcl_edit::parser::Error) -> Fault {
@@ -82,7 +110,7 @@ impl File {
         &self.path
     }
 
-    /// The text.
+    /// The text; of a file in another notation, the HCL that was made of it.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -94,6 +122,14 @@ impl File {
 
     /// The place at which a byte range starts: line and column from 1, the column in characters.
     pub fn place(&self, range: &Range<usize>) -> Place {
+        if let Some(Written { file, places }) = &self.written {
+            let next = places.partition_point(|(made, _)| *made <= range.start);
+            let at = next.checked_sub(1).and_then(|index| places.get(index)).map_or(0, |(made, there)| {
+                let end = places.get(next).map_or(usize::MAX, |(_, there)| *there);
+                (there + (range.start - made)).min(end.max(*there))
+            });
+            return file.place(&(at..at));
+        }
         let at = range.start.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= at).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
@@ -123,7 +159,14 @@ pub struct Origin {
 
 static BUILT_IN: LazyLock<Arc<File>> = LazyLock::new(|| {
     let path = "(built in)".to_owned();
-    Arc::new(File { path, text: String::new(), body: Body::new(), renamed: Names::new(), lines: vec![0] })
+    Arc::new(File {
+        path,
+        text: String::new(),
+        body: Body::new(),
+        renamed: Names::new(),
+        lines: vec![0],
+        written: None,
+    })
 });
 
 impl Origin {

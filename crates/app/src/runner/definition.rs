@@ -54,6 +54,7 @@ impl Definition {
             within: self.account.path.clone(),
             account: Some(AccountFacts { name: self.account.name.clone(), id: self.account.id.clone() }),
             env: self.account.env.clone(),
+            root_modules: self.account.root_modules.clone(),
             tool: ToolFacts {
                 name: self.tool.driver.name.clone(),
                 version: self.tool.driver.version.clone(),

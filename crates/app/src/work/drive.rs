@@ -66,7 +66,7 @@ impl Drive<'_> {
     /// Whatever keeps it from being made.
     pub async fn plan(self, stop: &mut Stop) -> Result<Made, Ended> {
         let mut outcome = match &self.inputs.how {
-            How::Native(resolved) => self.native(resolved, Job::Plan, None, stop).await?,
+            How::Native { resolved, readable } => self.native(resolved, readable, Job::Plan, None, stop).await?,
             How::Terragrunt { resolved, readable } => {
                 self.terragrunt(resolved.as_deref(), readable, Job::Plan, None, stop).await?
             }
@@ -87,7 +87,7 @@ impl Drive<'_> {
     pub async fn apply(self, plan: &[u8], lock: Option<&[u8]>, stop: &mut Stop) -> Result<(), Ended> {
         let job = Job::Apply { plan };
         match &self.inputs.how {
-            How::Native(resolved) => self.native(resolved, job, lock, stop).await?,
+            How::Native { resolved, readable } => self.native(resolved, readable, job, lock, stop).await?,
             How::Terragrunt { resolved, readable } => {
                 self.terragrunt(resolved.as_deref(), readable, job, lock, stop).await?
             }
@@ -99,6 +99,7 @@ impl Drive<'_> {
     async fn native(
         self,
         resolved: &Resolved,
+        readable: &BTreeMap<UnitPath, Bytes>,
         job: Job<'_>,
         lock: Option<&[u8]>,
         stop: &mut Stop,
@@ -115,7 +116,7 @@ impl Drive<'_> {
         };
         let recipe = prepared.recipe(job, kept.as_ref())?;
         took("lay out", unit, begun);
-        let mut ran = self.start(phase(job), recipe, &BTreeMap::new(), stop).await?;
+        let mut ran = self.start(phase(job), recipe, readable, stop).await?;
         if let (Some(key), None) = (key, &kept) {
             let begun = Instant::now();
             keep_init(self.worker, key, &mut ran.outcome).await?;

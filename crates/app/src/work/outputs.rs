@@ -70,6 +70,26 @@ pub async fn readable(
     Ok((outputs, states))
 }
 
+/// What a root module may read: the states of the units that it depends on, with nothing but their outputs. Also
+/// answers those outputs; a unit without a state has none.
+///
+/// # Errors
+/// As for [`of_dependencies`].
+pub async fn of_read_states(
+    store: &Store,
+    unit: &Unit,
+) -> Result<(BTreeMap<UnitPath, Value>, BTreeMap<UnitPath, Bytes>), Fault> {
+    let (mut used, mut states) = (BTreeMap::new(), BTreeMap::new());
+    // What is outside of the account's folder is another runner's, and not readable here.
+    for target in unit.dependencies.iter().filter(|dependency| !dependency.foreign).map(|found| &found.target) {
+        let state = store.state_get(target).await?.map(|state| state.bytes);
+        let values = state.as_deref().map(|state| parse(target, state)).transpose()?.unwrap_or_default();
+        states.insert(target.clone(), without_resources(target, state.as_deref())?);
+        used.insert(target.clone(), Value::Object(values));
+    }
+    Ok((used, states))
+}
+
 /// A state with the outputs of another, and nothing else that it holds.
 fn without_resources(unit: &UnitPath, state: Option<&[u8]>) -> Result<Bytes, Fault> {
     let state: Value = match state {

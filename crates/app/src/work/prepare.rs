@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_engine::{NewTask, NewTaskKind, Prepared};
 use portcullis_estate::{AffectedKind, Estate, affected, because};
 use portcullis_model::record::RunRecord;
-use portcullis_model::{ActionKind, Code, Digest, Fault, Selection, TaskId, UnitPath};
+use portcullis_model::{ActionKind, Code, Digest, Fault, Place, Selection, TaskId, UnitPath};
 use uuid::Uuid;
 
 use super::Worker;
@@ -43,6 +43,7 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
         }
         reasons.retain(|unit, _| wanted.contains(unit));
     }
+    let excluded = leave_out(&head, run.action.kind, &run.action.selection, &mut reasons);
     let mut tasks = tasks(&head, &reasons);
     if !matches!(run.action.selection, Selection::Units(_)) {
         tasks.extend(deleted.into_iter().map(|unit| NewTask {
@@ -54,11 +55,55 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
             input_digest: None,
         }));
     }
-    let message = tasks.is_empty().then(|| match run.action.kind {
-        ActionKind::Plan => "nothing is affected: no unit's input digest differs from the protected branch".to_owned(),
-        ActionKind::Apply => "nothing to apply: every unit's input digest is the last applied one".to_owned(),
-    });
+    let message = match (tasks.is_empty(), run.action.kind) {
+        _ if !excluded.is_empty() => Some(left_out(&excluded)),
+        (false, _) => None,
+        (true, ActionKind::Plan) => {
+            Some("nothing is affected: no unit's input digest differs from the protected branch".to_owned())
+        }
+        (true, ActionKind::Apply) => {
+            Some("nothing to apply: every unit's input digest is the last applied one".to_owned())
+        }
+    };
     Ok(Prepared { message, tasks })
+}
+
+/// Takes away units that are excluded from the action, with those that an `exclude` block takes along. A unit that
+/// was named is run all the same, unless the block keeps it from that: as in Terragrunt.
+fn leave_out(
+    head: &Estate,
+    kind: ActionKind,
+    selection: &Selection,
+    reasons: &mut Reasons,
+) -> BTreeMap<UnitPath, Place> {
+    let command = match kind {
+        ActionKind::Plan => "plan",
+        ActionKind::Apply => "apply",
+    };
+    let named = matches!(selection, Selection::Units(_));
+    let mut excluded = BTreeMap::new();
+    for unit in head.units().values().flatten() {
+        let Some(exclude) = unit.exclude.as_ref().filter(|exclude| exclude.covers(command)) else { continue };
+        if !named || exclude.prevents(command) {
+            excluded.insert(unit.path.clone(), exclude.place.clone());
+        }
+        if exclude.dependencies && !named {
+            let along = unit.dependencies.iter().map(|dependency| dependency.target.clone());
+            excluded.extend(along.map(|target| (target, exclude.place.clone())));
+        }
+    }
+    excluded.retain(|unit, _| reasons.remove(unit).is_some());
+    excluded
+}
+
+/// Says which units are left out, and by what.
+fn left_out(excluded: &BTreeMap<UnitPath, Place>) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<String> =
+        excluded.iter().take(NAMED).map(|(unit, place)| format!("{unit} ({}:{})", place.file, place.line)).collect();
+    let more = excluded.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("left out, as excluded: {}{more}", named.join(", "))
 }
 
 /// What a branch changes: its head against where it left the protected branch. On the protected branch

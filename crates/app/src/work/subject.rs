@@ -59,7 +59,12 @@ pub struct Inputs {
 /// How a unit is run.
 pub enum How {
     /// By the native driver, from this configuration.
-    Native(Box<Resolved>),
+    Native {
+        /// The configuration.
+        resolved: Box<Resolved>,
+        /// What the door answers for the states of other units: what a root module reads of those that it depends on.
+        readable: BTreeMap<UnitPath, Bytes>,
+    },
     /// By Terragrunt, which may read these states.
     Terragrunt {
         /// The configuration, where it is fully known.
@@ -95,12 +100,15 @@ impl Inputs {
         let unit = request.task.unit.clone();
         let known = known(&subject.estate, &unit)?;
         let estate = subject.estate.clone();
+        if estate.is_root_module(&unit) {
+            return Inputs::of_root_module(worker, estate, known, command).await;
+        }
         if subject.definition.terragrunt.is_none() {
             let known = outputs::of_dependencies(&worker.store, known).await?;
             let resolved =
                 blocking(move || estate.resolve(&unit, command, &|target| known.get(target).cloned())).await?;
             let taken = Taken { mocked: resolved.mocked.clone(), used_outputs: resolved.used_outputs.clone() };
-            return Ok(Inputs { taken, how: How::Native(Box::new(resolved)) });
+            return Ok(Inputs { taken, how: How::Native { resolved: Box::new(resolved), readable: BTreeMap::new() } });
         }
         let exact = known.is_exact();
         let (outputs, readable) = outputs::readable(&worker.store, &estate, known).await?;
@@ -115,6 +123,21 @@ impl Inputs {
         })
         .await?;
         Ok(Inputs { taken, how: How::Terragrunt { resolved, readable } })
+    }
+
+    /// A root module is run by the native driver, whatever the account's is. What it reads of other states, it reads by
+    /// itself (`terraform_remote_state`).
+    async fn of_root_module(
+        worker: &Worker,
+        estate: Arc<Estate>,
+        known: &Unit,
+        command: &'static str,
+    ) -> Result<Self, Fault> {
+        let (used, readable) = outputs::of_read_states(&worker.store, known).await?;
+        let unit = known.path.clone();
+        let resolved = blocking(move || estate.resolve(&unit, command, &|_| None)).await?;
+        let taken = Taken { mocked: Vec::new(), used_outputs: used };
+        Ok(Inputs { taken, how: How::Native { resolved: Box::new(resolved), readable } })
     }
 }
 

@@ -22,6 +22,7 @@ mod broken_tool;
 mod full_disk;
 mod killed;
 mod ordinary;
+mod root_modules;
 mod stopped;
 mod terragrunt;
 mod tool;

@@ -315,7 +315,7 @@ pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<
         return Ok(Target::Stack(StackTarget { folder: stack.path.clone(), units: stack.units.clone(), all }));
     }
     let config = session.config_path(&named).map_err(|fault| fault.at(place()))?;
-    if path::name(&config) != super::CONFIG_FILE {
+    if !super::is_config_file(path::name(&config)) {
         let what = if session.reader.exists(&config)? { "it is a file" } else { "there is no such folder" };
         return Ok(Target::Missing(UnitPath::parse(&named).ok(), not_a_unit(what)));
     }
@@ -368,7 +368,7 @@ pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Res
     let Some((name, rest)) = steps.split_first() else { return all(frame, at).map(|value| Some((value, 0))) };
     let session = frame.session;
     let found = with_block(frame, name, |block| {
-        if frame.config_path != session.unit_config() {
+        if frame.config_path != session.unit_config()? {
             let units = block.stack.iter().flat_map(|stack| &stack.all);
             let target = block.target.iter().filter(|_| block.stack.is_none());
             target.chain(units).for_each(|target| session.note_dependency(target, &block.section));

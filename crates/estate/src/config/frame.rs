@@ -89,7 +89,7 @@ impl<'s> Frame<'s> {
 
     /// What a stack merges into this configuration: the file beside it that counts more than it does.
     pub(super) fn merged_in(self: &Rc<Self>) -> Result<Option<Rc<Self>>, Fault> {
-        if self.included || path::name(&self.config_path) != super::CONFIG_FILE {
+        if self.included || !super::is_config_file(path::name(&self.config_path)) {
             return Ok(None);
         }
         if self.merged_in.get().is_none() {

@@ -11,7 +11,7 @@ use super::exposed::Outputs;
 use super::frame::Frame;
 use super::include::first;
 use super::retryable::DEFAULT_RETRYABLE_ERRORS;
-use super::session::{JSON_CONFIG_FILE, inexact, unsupported_file};
+use super::session::inexact;
 use super::stack_file::StackFile;
 use super::{files, globs, merge, values, working_dir};
 use crate::path;
@@ -266,7 +266,8 @@ impl Call<'_, '_> {
     fn find_in_parent_folders(&self) -> Result<Value, Fault> {
         self.arity(0, 2)?;
         let wanted = if self.args.is_empty() { "".into() } else { self.arg(0)? };
-        let names: &[&str] = if wanted.is_empty() { &[JSON_CONFIG_FILE, super::CONFIG_FILE] } else { &[&wanted] };
+        let names: &[&str] =
+            if wanted.is_empty() { &[super::JSON_CONFIG_FILE, super::CONFIG_FILE] } else { &[&wanted] };
         let reader = self.frame.session.reader;
         let place = |fault: Fault| fault.at(self.at.place());
         let mut folder = self.frame.dir();
@@ -344,9 +345,6 @@ impl Call<'_, '_> {
                     .fault(Code::FILE_MISSING, format!("{target} does not exist"))
                     .remedy("Correct the path, or give a default as second argument.")),
             };
-        }
-        if target.ends_with(".json") {
-            return Err(unsupported_file(&target));
         }
         if let Some(value) = session.configs.borrow().get(&target) {
             return Ok(value.clone().with_origin(self.at.clone()));

@@ -61,8 +61,13 @@ pub(super) fn mark_glob_as_read(call: &Call<'_, '_>) -> Result<Value, Fault> {
     Ok(Value::list(files.collect(), call.at.clone()))
 }
 
+/// A pattern as Terragrunt has them, for paths without a leading `/`.
+pub(crate) fn glob(pattern: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&expression(pattern))
+}
+
 fn compile(pattern: &str, at: &Origin) -> Result<Regex, Fault> {
-    Regex::new(&expression(pattern)).map_err(|_| {
+    glob(pattern).map_err(|_| {
         at.fault(Code::HCL_EVALUATION, format!("{} is no file pattern", path::quoted(pattern)))
             .remedy("Use `*`, `**`, `?`, `[…]` and `{a,b}`.")
     })

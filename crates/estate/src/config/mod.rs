@@ -10,6 +10,7 @@
 //! | `schema` | which blocks and attributes there are |
 //! | `session` | what all frames of one evaluation share |
 //! | `frame` | one file: its names, lazily |
+//! | `json_syntax` | configuration in HCL's JSON syntax |
 //! | `include` | include blocks, and what they expose |
 //! | `dependency` | dependency blocks, their outputs and mocks |
 //! | `functions` | Terragrunt's functions; `files` and `globs` those that read files, `working_dir` that one |
@@ -30,6 +31,7 @@ mod frame;
 mod functions;
 mod globs;
 mod include;
+mod json_syntax;
 mod legacy;
 mod literal;
 mod merge;
@@ -47,11 +49,20 @@ pub(crate) use dependency::{Target, target};
 pub(crate) use exposed::Outputs as OutputsIn;
 pub(crate) use exposed::layers;
 pub(crate) use frame::Frame;
+pub(crate) use globs::glob;
 pub(crate) use include::{first, named as includes};
+pub(crate) use json_syntax::{is_json, parse as parse_json};
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
-pub(crate) use session::{OutputsMode, Session, unsupported_file};
+pub(crate) use session::{OutputsMode, Session};
 pub(crate) use stack_file::{Component, ComponentKind, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, StackFile};
 pub(crate) use values::VALUES_FILE;
 
 /// The file that makes a folder a unit.
 pub(crate) const CONFIG_FILE: &str = "terragrunt.hcl";
+/// The same in HCL's JSON syntax.
+pub(crate) const JSON_CONFIG_FILE: &str = "terragrunt.hcl.json";
+
+/// Whether a file of this name makes its folder a unit.
+pub(crate) fn is_config_file(name: &str) -> bool {
+    name == CONFIG_FILE || name == JSON_CONFIG_FILE
+}

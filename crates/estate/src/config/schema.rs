@@ -8,26 +8,26 @@ use portcullis_hcl::{File, Origin};
 use portcullis_model::{Code, Fault};
 
 /// A kind of block, or the file itself.
-struct Shape {
+pub(super) struct Shape {
     /// How faults call it.
     name: &'static str,
     required: &'static [&'static str],
     optional: &'static [&'static str],
-    blocks: &'static [Inner],
+    pub(super) blocks: &'static [Inner],
     /// Whether any attribute is allowed (`locals`).
     open: bool,
     /// Whether anything is allowed.
     free: bool,
 }
 
-struct Inner {
-    name: &'static str,
-    labels: Labels,
-    shape: &'static Shape,
+pub(super) struct Inner {
+    pub(super) name: &'static str,
+    pub(super) labels: Labels,
+    pub(super) shape: &'static Shape,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Labels {
+pub(super) enum Labels {
     /// No label, at most one block.
     Single,
     /// One label, which is the block's name.
@@ -38,9 +38,16 @@ enum Labels {
     Maybe,
 }
 
+impl Shape {
+    /// Whether an attribute of this name is known.
+    pub(super) fn has_attribute(&self, name: &str) -> bool {
+        self.required.contains(&name) || self.optional.contains(&name)
+    }
+}
+
 const NONE: Shape = Shape { name: "", required: &[], optional: &[], blocks: &[], open: false, free: false };
 
-static FILE: Shape = Shape {
+pub(super) static FILE: Shape = Shape {
     name: "the configuration",
     optional: &[
         "inputs",
@@ -178,7 +185,7 @@ pub(super) fn check(file: &Arc<File>) -> Result<(), Vec<Fault>> {
 static COMPONENT: Shape = Shape {
     name: "a unit or stack of a stack",
     required: &["source", "path"],
-    optional: &["values", "enabled", "no_dot_terragrunt_stack", "no_validation", "update_source_with_cas"],
+    optional: &["values", "enabled", "no_dot_terragrunt_stack", "no_validation", "update_source_with_cas", "mutable"],
     blocks: &[Inner { name: "autoinclude", labels: Labels::Single, shape: &AUTOINCLUDE }],
     ..NONE
 };
@@ -237,10 +244,7 @@ fn check_as(file: &Arc<File>, shape: &Shape) -> Result<(), Vec<Fault>> {
 
 /// Attributes of a `generate` or `remote_state` that is written as an attribute, for the same check.
 pub(super) fn is_known(block: &str, attribute: &str) -> bool {
-    FILE.blocks
-        .iter()
-        .find(|inner| inner.name == block)
-        .is_some_and(|inner| inner.shape.required.contains(&attribute) || inner.shape.optional.contains(&attribute))
+    FILE.blocks.iter().find(|inner| inner.name == block).is_some_and(|inner| inner.shape.has_attribute(attribute))
 }
 
 fn check_body(file: &Arc<File>, body: &Body, shape: &Shape, at: &Origin, faults: &mut Vec<Fault>) {
@@ -256,7 +260,7 @@ fn check_body(file: &Arc<File>, body: &Body, shape: &Shape, at: &Origin, faults:
                 if !attributes.insert(name) {
                     let message = format!("`{name}` is set twice");
                     faults.push(Origin::of(file, attribute).fault(Code::HCL_SYNTAX, message).remedy("Remove one."));
-                } else if !(shape.open || shape.required.contains(&name) || shape.optional.contains(&name)) {
+                } else if !(shape.open || shape.has_attribute(name)) {
                     faults.push(unknown_attribute(file, attribute, shape));
                 }
             }
@@ -318,7 +322,7 @@ fn unknown_block(file: &Arc<File>, block: &Block, shape: &Shape) -> Fault {
         "expansion" => origin
             .fault(Code::HCL_UNSUPPORTED, "block `expansion` is not supported")
             .remedy("It is an experiment of Terragrunt. Write one block for each element."),
-        _ if shape.required.contains(&name) || shape.optional.contains(&name) => origin
+        _ if shape.has_attribute(name) => origin
             .fault(Code::UNKNOWN_BLOCK, format!("`{name}` is an attribute of {}, not a block", shape.name))
             .remedy(format!("Write `{name} = {{ … }}`.")),
         _ => origin

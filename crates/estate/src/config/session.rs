@@ -1,7 +1,7 @@
 //! [`Session`]: what all frames of one unit's evaluation share: reader, budget, what was read, what would
 //! need running to be known.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,9 +13,6 @@ use crate::estate::Outputs;
 use crate::path;
 use crate::reader::Reader;
 use crate::settings::Settings;
-
-/// A configuration written as JSON.
-pub(crate) const JSON_CONFIG_FILE: &str = "terragrunt.hcl.json";
 
 /// What the outputs of dependencies are in an evaluation.
 #[derive(Clone, Copy)]
@@ -35,6 +32,7 @@ pub(crate) struct Session<'a> {
     pub(crate) outputs: OutputsMode<'a>,
     /// The folder of the unit's own configuration.
     pub(crate) unit_dir: String,
+    unit_config: OnceCell<String>,
     pub(crate) budget: Budget,
     reads: RefCell<BTreeSet<String>>,
     inexact: RefCell<Vec<Fault>>,
@@ -74,13 +72,16 @@ impl<'a> Session<'a> {
             command,
             outputs,
             unit_dir: unit.as_str().to_owned(),
+            unit_config: OnceCell::new(),
             budget: Budget::new(&settings.limits.hcl),
             reads: RefCell::default(),
             inexact: RefCell::default(),
             reads_anything: RefCell::default(),
             contents: RefCell::default(),
             // Whoever reads the unit's own file while it is evaluated goes in a circle.
-            reading: RefCell::new(vec![path::child(unit.as_str(), super::CONFIG_FILE)]),
+            reading: RefCell::new(
+                [super::JSON_CONFIG_FILE, super::CONFIG_FILE].map(|name| path::child(unit.as_str(), name)).to_vec(),
+            ),
             configs: RefCell::default(),
             used: RefCell::default(),
             further: RefCell::default(),
@@ -137,8 +138,24 @@ impl<'a> Session<'a> {
     }
 
     /// The unit's own configuration file.
-    pub(crate) fn unit_config(&self) -> String {
-        path::child(&self.unit_dir, super::CONFIG_FILE)
+    pub(crate) fn unit_config(&self) -> Result<String, Fault> {
+        if let Some(known) = self.unit_config.get() {
+            return Ok(known.clone());
+        }
+        let place = || Place::file(path::child(&self.unit_dir, super::CONFIG_FILE));
+        let found = self.config_of(&self.unit_dir).map_err(|fault| fault.at(place()))?;
+        Ok(self.unit_config.get_or_init(|| found).clone())
+    }
+
+    /// A folder's configuration file: the one in JSON only where there is no other. A folder with both is a fault
+    /// of its own.
+    fn config_of(&self, folder: &str) -> Result<String, Fault> {
+        let hcl = path::child(folder, super::CONFIG_FILE);
+        if self.reader.exists(&hcl)? {
+            return Ok(hcl);
+        }
+        let json = path::child(folder, super::JSON_CONFIG_FILE);
+        Ok(if self.reader.exists(&json)? { json } else { hcl })
     }
 
     /// Notes that outputs are used of a dependency that another configuration declares.
@@ -177,19 +194,8 @@ impl<'a> Session<'a> {
         if !self.reader.is_dir(path)? {
             return Ok(path.to_owned());
         }
-        let json = path::child(path, JSON_CONFIG_FILE);
-        if self.reader.exists(&json)? {
-            return Err(unsupported_file(&json));
-        }
-        Ok(path::child(path, super::CONFIG_FILE))
+        self.config_of(path)
     }
-}
-
-/// Files of Terragrunt that are not understood yet are refused by name.
-pub(crate) fn unsupported_file(path: &str) -> Fault {
-    Fault::new(Code::HCL_UNSUPPORTED, format!("{} is not supported yet", path::name(path)))
-        .at(Place::file(path))
-        .remedy("Use the `terragrunt` driver for this account, or write units as `terragrunt.hcl`.")
 }
 
 /// `PC-0418` for something that would have to be run.

@@ -9,6 +9,7 @@ use portcullis_model::Fault;
 use super::frame::Frame;
 use super::functions::Call;
 use super::include::Strategy;
+use crate::module;
 
 /// Where a sandbox shows the module.
 const MODULE: &str = "/work/module";
@@ -30,6 +31,11 @@ pub(super) fn get_working_dir(call: &Call<'_, '_>) -> Result<Value, Fault> {
     }
     let text = if source.is_null() { "".into() } else { source.want_string("`source` of `terraform`")? };
     let sub = subfolder(&text);
+    // Without a source the unit's folder is the module. It keeps its place among what it refers to.
+    let session = frame.session;
+    if text.is_empty() && session.unit_dir != "." && module::leads_out(session.reader, &session.unit_dir)? {
+        return Ok(call.text(&format!("{MODULE}/{}", session.unit_dir)));
+    }
     Ok(call.text(&if sub.is_empty() { MODULE.to_owned() } else { format!("{MODULE}/{sub}") }))
 }
 

@@ -15,8 +15,8 @@ use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::cache::Cache;
 use crate::config::{
-    CONFIG_FILE, Component, ComponentKind, OutputsMode, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, Session,
-    StackFile, VALUES_FILE,
+    CONFIG_FILE, Component, ComponentKind, JSON_CONFIG_FILE, OutputsMode, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER,
+    Session, StackFile, VALUES_FILE,
 };
 use crate::discover::LEFT_BEHIND;
 use crate::estate::on_deep_stack;
@@ -169,8 +169,11 @@ struct Read {
 
 fn read(library: &Arc<Library>, settings: &Settings, folder: &UnitPath) -> Result<Read, Vec<Fault>> {
     let reader = Reader::new(library);
-    if reader.exists(&path::child(folder.as_str(), CONFIG_FILE)).map_err(|fault| vec![fault])? {
-        let message = format!("{folder} has a {CONFIG_FILE} and a {STACK_FILE}");
+    for name in [CONFIG_FILE, JSON_CONFIG_FILE] {
+        if !reader.exists(&path::child(folder.as_str(), name)).map_err(|fault| vec![fault])? {
+            continue;
+        }
+        let message = format!("{folder} has a {name} and a {STACK_FILE}");
         let place = Place::file(path::child(folder.as_str(), STACK_FILE));
         return Err(vec![
             Fault::new(Code::UNKNOWN_BLOCK, message)

@@ -38,12 +38,12 @@ fn one_broken_unit_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_configuration_as_json_is_refused_by_name() {
+fn a_folder_with_two_configurations_is_refused() {
     let folder =
         Folder::new(&[("dev/x/main.tf", ""), ("dev/x/terragrunt.hcl", ""), ("dev/x/terragrunt.hcl.json", "{}")]);
     let estate = folder.load();
     let fault = &faults(&estate, "dev/x")[0];
-    assert_eq!(fault.code(), Code::HCL_UNSUPPORTED);
+    assert_eq!(fault.code(), Code::UNKNOWN_BLOCK);
     assert_eq!(fault.place().unwrap().file, "dev/x/terragrunt.hcl.json");
 }
 

@@ -51,3 +51,52 @@ fn folders_with_code_that_are_named_are_units_and_depend_on_states_that_they_rea
     assert!(portcullis_estate::Estate::load(source, &wrong).is_err());
     assert_eq!(folder.load().units().len(), 1);
 }
+
+#[test]
+fn what_lies_beside_a_unit_that_is_its_own_module_counts_and_goes_along() {
+    let folder = Folder::new(&[
+        (
+            "live/net/main.tf",
+            "module \"m\" {\n  source = \"../../modules/m\"\n}\nlocals {\n  p = file(\"${path.module}/../policy.json\")\n}\n",
+        ),
+        ("modules/m/main.tf", "module \"inner\" {\n  source = \"../inner\"\n}\n"),
+        ("modules/inner/main.tf", ""),
+        ("modules/other/main.tf", ""),
+        ("live/policy.json", "{}"),
+        ("live/odd/main.tf", "locals {\n  p = file(\"../shared/x.json\")\n}\n"),
+        ("live/parts/main.tf", "locals {\n  p = join(\"/\", [\"..\", \"shared\", var.file])\n}\n"),
+        ("live/json/main.tf.json", "{\"locals\": {\"p\": \"..\\/shared/x.json\"}}"),
+        ("live/plain/main.tf.json", "{\"locals\": {\"p\": 1}}"),
+        ("live/plain/terragrunt.hcl", "inputs = {\n  dir = get_working_dir()\n}\n"),
+        ("live/shared/x.json", "{}"),
+    ]);
+    let settings = Settings { root_modules: vec!["live/*".into()], ..Settings::default() };
+    let estate = folder.load_with(&settings);
+    let beside = resolve(&estate, "live/net").beside;
+    assert_eq!(beside, ["live/policy.json", "modules/inner/main.tf", "modules/m/main.tf"]);
+    assert!(estate.is_root_module(&crate::path("live/net")) && !estate.is_root_module(&crate::path("live/plain")));
+
+    let changed = |file: &str| {
+        folder.write(file, "# changed\n");
+        let after = folder.load_with(&settings);
+        let found = portcullis_estate::affected(&estate, &after);
+        found.iter().map(|found| found.unit.to_string()).collect::<Vec<_>>()
+    };
+    // What cannot be told is read from anywhere.
+    assert_eq!(changed("live/shared/x.json"), ["live/json", "live/odd", "live/parts"]);
+    assert_eq!(changed("modules/inner/main.tf"), ["live/json", "live/net", "live/odd", "live/parts"]);
+}
+
+#[test]
+fn the_working_directory_of_a_unit_with_modules_beside_it_keeps_its_place() {
+    let folder = Folder::new(&[
+        ("live/a/main.tf", "module \"m\" {\n  source = \"../../modules/m\"\n}\n"),
+        ("live/a/terragrunt.hcl", "inputs = {\n  dir = get_working_dir()\n}\n"),
+        ("live/b/main.tf", ""),
+        ("live/b/terragrunt.hcl", "inputs = {\n  dir = get_working_dir()\n}\n"),
+        ("modules/m/main.tf", ""),
+    ]);
+    let estate = folder.load();
+    assert_eq!(crate::inputs(&resolve(&estate, "live/a")), "dir = \"/work/module/live/a\"");
+    assert_eq!(crate::inputs(&resolve(&estate, "live/b")), "dir = \"/work/module\"");
+}

@@ -110,7 +110,7 @@ fn older_spellings_stand_for_the_blocks_of_today() {
     ]);
     let estate = folder.load();
     let exclude = unit(&estate, "u").exclude.clone().unwrap();
-    assert_eq!((exclude.actions, exclude.no_run), (vec!["all".to_owned()], true));
+    assert_eq!((exclude.actions, exclude.no_run), (vec!["all".to_owned()], Some(true)));
     let retry = &resolve(&estate, "u").errors.retries[0];
     assert_eq!((retry.errors.as_slice(), retry.max_attempts, retry.sleep_s), (&["x".to_owned()][..], 2, 5));
 }

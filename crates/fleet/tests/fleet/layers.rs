@@ -32,6 +32,7 @@ fn imported_profiles_are_below_local_ones_and_the_account_is_on_top() {
     let imported = r#"
 profile "p" {
   regions = ["imported"]
+  root_modules = ["**/stacks/*"]
   env     = { A = "imported", B = "imported", C = "imported", D = "imported" }
   limits {
     parallel = 7
@@ -75,6 +76,7 @@ account "dev" {
     assert_eq!(env, ["A=imported q", "B=local", "C=account", "E=imported q"]);
     assert_eq!((dev.limits.parallel, dev.limits.pids), (3, 77));
     assert_eq!(dev.regions, ["imported"]);
+    assert_eq!(dev.root_modules, ["**/stacks/*"]);
     let apply = &dev.actions[&ActionKind::Apply];
     assert_eq!(apply.approvers.len(), 2, "lists are replaced, not joined");
     assert_eq!((apply.allow.len(), apply.unreviewed), (1, Unreviewed::Hold));

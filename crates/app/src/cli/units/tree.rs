@@ -27,6 +27,10 @@ pub struct Tree {
     /// The answer to get_env("NAME"); may be given several times. The environment itself is never read
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = name_and_value)]
     env: Vec<(String, String)>,
+    /// Folders of code without Terragrunt that are units as well: a pattern from the repository's root, such as
+    /// stacks/*; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    root_modules: Vec<String>,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -88,10 +92,12 @@ impl Tree {
             settings.within = account.path;
             settings.account = Some(AccountFacts { name: account.name, id: account.id });
             settings.env = account.env;
+            settings.root_modules = account.root_modules;
         }
         if let Some(id) = &self.account_id {
             settings.account = Some(AccountFacts { name: AccountName::parse(UNNAMED)?, id: id.clone() });
         }
+        settings.root_modules.extend(self.root_modules.iter().cloned());
         settings.env.extend(self.env.iter().cloned().collect::<BTreeMap<_, _>>());
         Ok(settings)
     }

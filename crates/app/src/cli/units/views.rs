@@ -83,7 +83,7 @@ impl ExcludeView {
             condition: true,
             actions: exclude.actions.clone(),
             exclude_dependencies: exclude.dependencies,
-            no_run: exclude.no_run,
+            no_run: exclude.no_run.unwrap_or(false),
         }
     }
 }

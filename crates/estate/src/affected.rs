@@ -1,7 +1,7 @@
 //! Which units differ between two commits, and why.
 //!
 //! That a unit differs is decided by digests ([`affected`]). Why is found out only when it is asked for
-//! ([`Affected::because`]): the unit is evaluated at both commits and the values are compared.
+//! ([`because`]): the unit is evaluated at both commits and the values are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,8 +99,8 @@ fn difference(base: &Estate, path: &UnitPath, head: Result<&Unit, &Vec<Fault>>) 
 }
 
 impl Affected {
-    /// Why, one reason a line, the shortest first. Never empty.
-    pub fn because(&self, base: &Estate, head: &Estate) -> Vec<String> {
+    /// Why, one reason a line, the shortest first. Never empty. On a thread where deep nesting cannot exhaust the stack.
+    fn because(&self, base: &Estate, head: &Estate) -> Vec<String> {
         let named = |what: &str| self.other.as_ref().map_or_else(String::new, |other| format!("{what} {other}"));
         match self.kind {
             AffectedKind::Deleted => vec!["its folder is no unit any more".to_owned()],
@@ -121,7 +121,9 @@ impl Affected {
             _ => return vec!["it could not be evaluated before".to_owned()],
         };
         let mut reasons = Vec::new();
-        if let (Ok(before), Ok(after)) = (base.effective(&self.unit), head.effective(&self.unit)) {
+        if let (Ok(before), Ok(after)) =
+            (base.effective_here(&self.unit, false), head.effective_here(&self.unit, false))
+        {
             reasons.extend(changes(&before, &after).iter().map(ToString::to_string));
         }
         // What the values do not show, such as an order of hooks, is named at least.

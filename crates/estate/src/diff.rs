@@ -107,10 +107,11 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
             _ => {}
         }
     }
-    let compared = in_parallel(&differing, |unit| match (base.effective(unit), head.effective(unit)) {
-        (Ok(before), Ok(after)) => Some(changes(&before, &after)),
-        _ => None,
-    })?;
+    let compared =
+        in_parallel(&differing, |unit| match (base.effective_here(unit, false), head.effective_here(unit, false)) {
+            (Ok(before), Ok(after)) => Some(changes(&before, &after)),
+            _ => None,
+        })?;
     let mut per_unit = Vec::new();
     for (unit, changes) in differing.into_iter().zip(compared) {
         match changes {

@@ -195,7 +195,7 @@ impl Estate {
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit.
     pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        self.made_effective(unit, false)
+        on_deep_stack(|| self.effective_here(unit, false)).map_err(|fault| vec![fault]).flatten()
     }
 
     /// As [`Estate::effective`], with what each file says by itself: for [`Effective::explained`].
@@ -203,22 +203,20 @@ impl Estate {
     /// # Errors
     /// As [`Estate::effective`].
     pub fn effective_with_layers(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        self.made_effective(unit, true)
+        on_deep_stack(|| self.effective_here(unit, true)).map_err(|fault| vec![fault]).flatten()
     }
 
-    fn made_effective(&self, unit: &UnitPath, layers: bool) -> Result<Effective, Vec<Fault>> {
+    /// As [`Estate::effective`], on this thread: one where deep nesting cannot exhaust the stack.
+    pub(crate) fn effective_here(&self, unit: &UnitPath, layers: bool) -> Result<Effective, Vec<Fault>> {
         match self.units.get(unit) {
             None if !self.parents.contains_key(unit) => {
                 Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)])
             }
             Some(Err(faults)) => Err(faults.clone()),
             None | Some(Ok(_)) => {
-                let made = on_deep_stack(|| {
-                    let reader = Reader::new(&self.library);
-                    let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
-                    effective(&shared, unit, layers)
-                });
-                made.flatten().map_err(|fault| vec![fault])
+                let reader = Reader::new(&self.library);
+                let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
+                effective(&shared, unit, layers).map_err(|fault| vec![fault])
             }
         }
     }

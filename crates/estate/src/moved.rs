@@ -12,6 +12,7 @@ use portcullis_model::{Digest, DigestBuilder, UnitPath};
 
 use crate::change::counts;
 use crate::effective::attribute_path;
+use crate::estate::in_parallel;
 use crate::{Estate, Unit, path};
 
 /// What stands for the unit's own path.
@@ -36,13 +37,18 @@ pub(crate) fn moves(
         return found;
     }
     let mut gone: BTreeMap<Digest, Vec<&UnitPath>> = BTreeMap::new();
-    for from in deleted {
-        for digest in neutral(base, from).into_iter().flatten() {
+    // Without threads nothing is found to have moved: what was there is deleted, what is there is added.
+    let neutral = |estate: &Estate, units: &[&UnitPath]| {
+        in_parallel(units, |unit| neutral(estate, unit)).unwrap_or_else(|_| vec![None; units.len()])
+    };
+    for (from, digests) in deleted.iter().copied().zip(neutral(base, deleted)) {
+        for digest in digests.into_iter().flatten() {
             gone.entry(digest).or_default().push(from);
         }
     }
-    for to in added {
-        let candidates = neutral(head, to).into_iter().flatten().filter_map(|digest| gone.get(&digest));
+    let added_units: Vec<&UnitPath> = added.iter().collect();
+    for (to, digests) in added.iter().zip(neutral(head, &added_units)) {
+        let candidates = digests.into_iter().flatten().filter_map(|digest| gone.get(&digest));
         let taken = |from: &UnitPath| found.values().any(|other| other == from);
         let from = candidates.flatten().find(|from| !taken(from)).map(|from| (*from).clone());
         found.extend(from.map(|from| (to.clone(), from)));
@@ -53,7 +59,7 @@ pub(crate) fn moves(
 /// The neutral digests of a unit: with its dependencies named from the root, and from the unit.
 fn neutral(estate: &Estate, unit: &UnitPath) -> Option<[Digest; 2]> {
     let known = estate.units().get(unit)?.as_ref().ok()?;
-    let effective = estate.effective(unit).ok()?;
+    let effective = estate.effective_here(unit, false).ok()?;
     let mut shared = DigestBuilder::new("portcullis neutral v1");
     let suffixes = suffixes(unit.as_str());
     add(&effective.tree, "", &suffixes, &mut shared);

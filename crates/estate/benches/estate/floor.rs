@@ -20,6 +20,8 @@ pub fn walk_read_parse(git_dir: &Path, commit: &CommitId) -> usize {
             }
         }
     }
+    // Neighbours are stored as differences from each other.
+    files.sort_unstable();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut parsed = 0usize;

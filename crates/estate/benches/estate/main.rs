@@ -2,7 +2,9 @@
 //!
 //! Two steps, each a process of its own, so that memory is that of the estate alone:
 //! `make DIR UNITS` makes a bare repository with a commit of a generated estate and one for each kind of change;
-//! `measure DIR` loads and compares, and prints one JSON object. `folder PATH` does the latter for an estate on disk.
+//! `measure DIR` loads and compares, and prints one JSON object.
+//!
+//! `once cold|floor|leaf|envcommon|root|comment|diff DIR` does one thing, for a profiler.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +27,7 @@ fn main() {
         ["make", folder, units] => make::generated(Path::new(folder), units.parse().expect("a number of units")),
         ["make-from", folder, source] => make::copied(Path::new(folder), Path::new(source)),
         ["measure", folder] => println!("{}", measure::all(Path::new(folder))),
+        ["once", what, folder] => measure::once(what, Path::new(folder)),
         // What `cargo bench` alone and `cargo test --benches` do: see that it works.
         _ => {
             let folder = tempfile::tempdir().unwrap();

@@ -43,6 +43,30 @@ pub fn all(git_dir: &Path) -> Value {
     })
 }
 
+/// One thing once, with what it took.
+pub fn once(what: &str, git_dir: &Path) {
+    let commits: Value =
+        serde_json::from_slice(&std::fs::read(git_dir.join("portcullis-commits.json")).unwrap()).unwrap();
+    let commit = |name: &str| CommitId::parse(commits[name].as_str().unwrap()).unwrap();
+    let objects = GitObjects::open(git_dir).unwrap();
+    let cache = Arc::default();
+    let cold = || timed(|| load(&objects, &commit("base"), &cache));
+    let seconds = match what {
+        "cold" => cold().0,
+        "floor" => timed(|| floor::walk_read_parse(git_dir, &commit("base"))).0,
+        "diff" => {
+            let before = cold().1;
+            let after = load(&objects, &commit("root"), &cache);
+            timed(|| portcullis_estate::diff(&before, &after).unwrap()).0
+        }
+        change => {
+            let before = cold().1;
+            timed(|| affected(&before, &load(&objects, &commit(change), &cache))).0
+        }
+    };
+    println!("{what}: {:.1} ms", seconds * 1000.0);
+}
+
 fn load(objects: &Arc<GitObjects>, commit: &CommitId, cache: &Arc<Cache>) -> Estate {
     Estate::load_with(Arc::new(objects.commit(commit).unwrap()), &Settings::default(), cache).unwrap()
 }
@@ -64,25 +88,13 @@ fn changed(git_dir: &Path, base: &CommitId, head: &CommitId) -> Value {
         seconds = seconds.min(took);
         found = units.len();
         evaluated = after.evaluated();
-        diff_s = timed(|| differences(&before, &after)).0;
+        diff_s = timed(|| portcullis_estate::diff(&before, &after).unwrap()).0;
         spent += took;
         if spent > PATIENCE_S {
             break;
         }
     }
     json!({ "affected": found, "evaluated": evaluated, "seconds": seconds, "effective_s": diff_s })
-}
-
-/// The effective configuration of both sides, of each unit whose digest differs.
-fn differences(before: &Estate, after: &Estate) -> usize {
-    let digest =
-        |estate: &Estate, path| estate.units().get(path).and_then(|unit| Some(unit.as_ref().ok()?.input_digest));
-    let changed = after.units().keys().filter(|path| digest(before, path) != digest(after, path));
-    changed
-        .filter(|path| {
-            before.effective(path).ok().map(|one| one.to_json()) != after.effective(path).ok().map(|one| one.to_json())
-        })
-        .count()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gix::ObjectId;
+use gix::objs::FindExt as _;
 use gix::objs::tree::EntryKind as GitKind;
+use gix::odb::pack::cache::DecodeEntry;
 use portcullis_model::{Code, CommitId, Digest, Fault};
 
 use super::tree::{Tree, TreeEntry};
@@ -14,6 +16,12 @@ use crate::generations::Generations;
 
 /// Largest tree object that is read, in bytes.
 const TREE_MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// Most memory that decoding one object may take, in bytes: a delta is applied to a base of its size, twice.
+const DECODE_MAX_BYTES: u64 = 4 * FILE_MAX_BYTES;
+/// A buffer for decoding that is larger is not kept, in bytes.
+const BUFFER_KEPT_BYTES: usize = 1024 * 1024;
+/// Bases of deltas that stay in memory, in bytes.
+const BASES_BYTES: usize = 16 * 1024 * 1024;
 /// Blobs up to this size stay in memory, in bytes.
 const CACHED_BLOB_MAX_BYTES: usize = 1024 * 1024;
 /// All blobs that stay in memory, in bytes.
@@ -24,8 +32,9 @@ const SWEEP_LEAST: usize = 1024;
 /// A repository's objects, for all commits that are read from it. Folders are shared between commits.
 pub struct GitObjects {
     repository: gix::ThreadSafeRepository,
-    /// Handles that are not in use.
-    handles: Mutex<Vec<gix::Repository>>,
+    /// Handles that are not in use, each with a buffer.
+    handles: Mutex<Vec<(gix::Repository, Vec<u8>)>>,
+    bases: Arc<Bases>,
     trees: Mutex<Trees>,
     blobs: Mutex<Generations<ObjectId, Arc<[u8]>>>,
 }
@@ -44,12 +53,15 @@ impl GitObjects {
     /// # Errors
     /// `PC-0803` when there is no repository.
     pub fn open(git_dir: &Path) -> Result<Arc<Self>, Fault> {
-        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
+        let options = gix::open::Options::isolated()
+            .with(gix::sec::Trust::Full)
+            .config_overrides([format!("gitoxide.objects.allocLimit={DECODE_MAX_BYTES}")]);
         let repository = gix::ThreadSafeRepository::open_opts(git_dir, options)
             .map_err(|error| Fault::new(Code::GIT_OBJECT, format!("the repository cannot be opened: {error}")))?;
         Ok(Arc::new(GitObjects {
             repository,
             handles: Mutex::default(),
+            bases: Arc::new(Bases(Mutex::new(Generations::new(BASES_BYTES)))),
             trees: Mutex::default(),
             blobs: Mutex::new(Generations::new(CACHED_BLOBS_BYTES)),
         }))
@@ -62,7 +74,7 @@ impl GitObjects {
     pub fn commit(self: &Arc<Self>, commit: &CommitId) -> Result<GitSource, Fault> {
         let id = ObjectId::from_hex(commit.as_str().as_bytes())
             .map_err(|error| Fault::new(Code::GIT_OBJECT, format!("{commit} is no object id here: {error}")))?;
-        let root = self.with_handle(|handle| {
+        let root = self.with_handle(|handle, _| {
             let commit =
                 handle.find_commit(id).map_err(|error| object_fault(&format!("commit {}", commit.short()), &error))?;
             Ok(commit.tree_id().map_err(|error| object_fault("the commit's tree", &error))?.detach())
@@ -70,24 +82,47 @@ impl GitObjects {
         Ok(GitSource { objects: Arc::clone(self), root: self.tree(root)? })
     }
 
-    fn with_handle<T>(&self, work: impl FnOnce(&gix::Repository) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn with_handle<T>(
+        &self,
+        work: impl FnOnce(&gix::Repository, &mut Vec<u8>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let kept = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let handle = kept.unwrap_or_else(|| self.repository.to_thread_local());
-        let result = work(&handle);
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        let (handle, mut buffer) = kept.unwrap_or_else(|| {
+            let mut handle = self.repository.to_thread_local();
+            let bases = Arc::clone(&self.bases);
+            handle.objects.set_pack_cache(move || Box::new(SharedBases(Arc::clone(&bases))));
+            (handle, Vec::new())
+        });
+        let result = work(&handle, &mut buffer);
+        if buffer.capacity() > BUFFER_KEPT_BYTES {
+            buffer = Vec::new();
+        }
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push((handle, buffer));
         result
     }
 
-    fn object(&self, id: ObjectId, limit: u64, what: &str) -> Result<Vec<u8>, Fault> {
-        self.with_handle(|handle| {
-            let size = handle.find_header(id).map_err(|error| object_fault(what, &error))?.size();
-            if size > limit {
-                let message = format!("{what} has {size} bytes, limit is {limit}");
-                return Err(Fault::new(Code::REPOSITORY_TOO_LARGE, message)
-                    .remedy("Keep large files out of the configuration repository."));
+    /// Does something with an object's bytes.
+    fn object<T>(
+        &self,
+        id: ObjectId,
+        limit: u64,
+        what: &str,
+        then: impl FnOnce(&[u8]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.with_handle(|handle, buffer| {
+            let too_large = |size: u64| {
+                Fault::new(Code::REPOSITORY_TOO_LARGE, format!("{what} has {size} bytes, limit is {limit}"))
+                    .remedy("Keep large files out of the configuration repository.")
+            };
+            // Nothing above a bound is decoded, so no header has to be read before.
+            match handle.objects.find(&id, buffer) {
+                Ok(object) if object.data.len() as u64 > limit => Err(too_large(object.data.len() as u64)),
+                Ok(object) => then(object.data),
+                Err(error) => match handle.find_header(id) {
+                    Ok(header) if header.size() > limit => Err(too_large(header.size())),
+                    _ => Err(object_fault(what, &error)),
+                },
             }
-            let object = handle.find_object(id).map_err(|error| object_fault(what, &error))?;
-            Ok(object.detach().data)
         })
     }
 
@@ -96,8 +131,7 @@ impl GitObjects {
         if let Some(tree) = known(&self.trees.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(tree);
         }
-        let bytes = self.object(id, TREE_MAX_BYTES, "a folder")?;
-        let made = Arc::new(Tree::parse(id, &bytes)?);
+        let made = Arc::new(self.object(id, TREE_MAX_BYTES, "a folder", |bytes| Tree::parse(id, bytes))?);
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = known(&trees) {
             return Ok(tree);
@@ -114,12 +148,38 @@ impl GitObjects {
         if let Some(bytes) = self.blobs.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(bytes);
         }
-        let bytes: Arc<[u8]> = self.object(id, FILE_MAX_BYTES, path)?.into();
+        let bytes = self.object(id, FILE_MAX_BYTES, path, |bytes| Ok(Arc::<[u8]>::from(bytes)))?;
         if bytes.len() <= CACHED_BLOB_MAX_BYTES {
             let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
             blobs.insert(id, Arc::clone(&bytes), bytes.len());
         }
         Ok(bytes)
+    }
+}
+
+/// Objects that others are stored as differences from. In a pack a file is often the last of a chain of differences,
+/// and without this the whole chain would be decoded again for each of its files.
+struct Bases(Mutex<Generations<(u32, u64), Base>>);
+
+/// Kind, size in the pack, content.
+type Base = (gix::objs::Kind, usize, Arc<[u8]>);
+
+/// What all threads share, as one of them is given it.
+struct SharedBases(Arc<Bases>);
+
+impl DecodeEntry for SharedBases {
+    fn put(&mut self, pack: u32, offset: u64, data: &[u8], kind: gix::objs::Kind, packed: usize) {
+        if data.len() <= CACHED_BLOB_MAX_BYTES {
+            let mut bases = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            bases.insert((pack, offset), (kind, packed, data.into()), data.len());
+        }
+    }
+
+    fn get(&mut self, pack: u32, offset: u64, out: &mut Vec<u8>) -> Option<(gix::objs::Kind, usize)> {
+        let (kind, packed, data) = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(pack, offset))?;
+        out.clear();
+        out.extend_from_slice(&data);
+        Some((kind, packed))
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_model::{Fault, UnitPath};
 
 use crate::change::changes;
+use crate::config::Memo;
 use crate::estate::in_parallel;
 use crate::moved::moves;
 use crate::unit::is_content;
@@ -100,7 +101,7 @@ fn difference(base: &Estate, path: &UnitPath, head: Result<&Unit, &Vec<Fault>>) 
 
 impl Affected {
     /// Why, one reason a line, the shortest first. Never empty. On a thread where deep nesting cannot exhaust the stack.
-    fn because(&self, base: &Estate, head: &Estate) -> Vec<String> {
+    fn because(&self, base: &Estate, head: &Estate, memos: &(Memo, Memo)) -> Vec<String> {
         let named = |what: &str| self.other.as_ref().map_or_else(String::new, |other| format!("{what} {other}"));
         match self.kind {
             AffectedKind::Deleted => vec!["its folder is no unit any more".to_owned()],
@@ -110,20 +111,22 @@ impl Affected {
                 Some(Err(faults)) => vec![broken(faults)],
                 _ => vec!["it is new".to_owned()],
             },
-            AffectedKind::Changed => self.changed(base, head),
+            AffectedKind::Changed => self.changed(base, head, memos),
         }
     }
 
-    fn changed(&self, base: &Estate, head: &Estate) -> Vec<String> {
+    fn changed(&self, base: &Estate, head: &Estate, memos: &(Memo, Memo)) -> Vec<String> {
         let (before, after) = match (base.units().get(&self.unit), head.units().get(&self.unit)) {
             (_, Some(Err(faults))) => return vec![broken(faults)],
             (Some(Ok(before)), Some(Ok(after))) => (before, after),
             _ => return vec!["it could not be evaluated before".to_owned()],
         };
         let mut reasons = Vec::new();
-        if let (Ok(before), Ok(after)) =
-            (base.effective_here(&self.unit, false), head.effective_here(&self.unit, false))
-        {
+        let sides = (
+            base.effective_here(&self.unit, false, Some(&memos.0)),
+            head.effective_here(&self.unit, false, Some(&memos.1)),
+        );
+        if let (Ok(before), Ok(after)) = sides {
             reasons.extend(changes(&before, &after).iter().map(ToString::to_string));
         }
         // What the values do not show, such as an order of hooks, is named at least.
@@ -146,7 +149,7 @@ impl Affected {
 /// # Errors
 /// When a thread cannot be started.
 pub fn because(base: &Estate, head: &Estate, affected: &[Affected]) -> Result<Vec<Vec<String>>, Fault> {
-    in_parallel(affected, |affected| affected.because(base, head))
+    in_parallel(affected, |memos, affected| affected.because(base, head, memos))
 }
 
 fn broken(faults: &[Fault]) -> String {

@@ -6,7 +6,7 @@
 //!
 //! It is bounded in bytes, by an estimate of what its parts take.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,7 +19,7 @@ use crate::evaluate::Evaluated;
 use crate::generations::Generations;
 use crate::settings::{Limits, Settings};
 use crate::source::{ContentId, Source};
-use crate::trace::{Fact, Trace, TreeNumber};
+use crate::trace::{Answer, Basis, Interned, Trace, TreeNumber};
 
 /// Bytes of a syntax tree for each byte of text, about.
 const PARSED_BYTES_PER_BYTE: usize = 24;
@@ -31,8 +31,6 @@ const RESULTS_PER_UNIT: usize = 4;
 const SETTINGS_KEPT: usize = 8;
 /// Loads after which a result that nobody used is dropped.
 const LOADS_UNUSED: u64 = 64;
-/// Facts are looked through for those that nothing rests on when there are this many more.
-const FACTS_SWEEP: usize = 4096;
 
 /// How much a [`Cache`] may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +177,7 @@ pub(crate) fn limits_key(limits: &Limits) -> Digest {
 /// Results of evaluations with the same settings.
 #[derive(Default)]
 pub(crate) struct Results {
-    facts: Mutex<Facts>,
+    interned: Mutex<Interned>,
     units: RwLock<HashMap<UnitPath, Vec<Kept>>>,
     /// Counts loads.
     loads: AtomicU64,
@@ -194,14 +192,8 @@ pub(crate) struct Load {
     tree: TreeNumber,
 }
 
-#[derive(Default)]
-struct Facts {
-    known: HashSet<Arc<Fact>>,
-    sweep_at: usize,
-}
-
 struct Kept {
-    facts: Arc<[Arc<Fact>]>,
+    basis: Basis,
     evaluated: Evaluated,
     /// The last load that used it.
     used: AtomicU64,
@@ -209,13 +201,12 @@ struct Kept {
 
 impl Results {
     fn from_disk(kept: disk::Kept) -> Self {
-        let (facts, known) = kept.into_known();
+        let mut interned = Interned::default();
         let mut units: HashMap<UnitPath, Vec<Kept>> = HashMap::new();
-        for (unit, evaluated, facts) in known {
-            units.entry(unit).or_default().push(Kept { facts, evaluated, used: AtomicU64::new(0) });
+        for (unit, evaluated, basis) in kept.into_known(&mut interned) {
+            units.entry(unit).or_default().push(Kept { basis, evaluated, used: AtomicU64::new(0) });
         }
-        let facts = Facts { known: facts.into_iter().collect(), sweep_at: 0 };
-        Results { facts: Mutex::new(facts), units: RwLock::new(units), ..Results::default() }
+        Results { interned: Mutex::new(interned), units: RwLock::new(units), ..Results::default() }
     }
 
     /// The result of each unit that was used last.
@@ -223,7 +214,7 @@ impl Results {
         let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
         let last = units.iter().filter_map(|(unit, kept)| {
             let kept = kept.iter().max_by_key(|kept| kept.used.load(Ordering::Relaxed))?;
-            Some((unit.clone(), kept.evaluated.clone(), Arc::clone(&kept.facts)))
+            Some((unit, &kept.evaluated, &kept.basis))
         });
         disk::Kept::new(last)
     }
@@ -236,22 +227,26 @@ impl Results {
     /// A unit's result, if every fact that one rests on holds in the tree.
     pub(crate) fn find(&self, unit: &UnitPath, load: Load, source: &dyn Source) -> Option<Evaluated> {
         let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
-        let holds = |kept: &&Kept| kept.facts.iter().all(|fact| fact.holds(load.tree, source));
-        let kept = units.get(unit)?.iter().rev().find(holds)?;
+        let kept = units.get(unit)?.iter().rev().find(|kept| kept.basis.holds(load.tree, source))?;
         kept.used.store(load.number, Ordering::Relaxed);
         Some(kept.evaluated.clone())
     }
 
     /// Keeps what a load evaluated.
-    pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
+    pub(crate) fn keep(&self, load: Load, made: &[Made], source: &dyn Source) {
         self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
         let interned: Vec<(UnitPath, Kept)> = {
-            let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-            let keep = |made: Made| {
-                let facts = facts.intern(made.trace.into_facts()?);
-                Some((made.unit, Kept { facts, evaluated: made.evaluated, used: AtomicU64::new(load.number) }))
+            let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut parts = HashMap::new();
+            let mut keep = |made: &Made| {
+                let folder = made.unit.as_str();
+                // One identity for the unit's own folder, where the source has one, stands for all that was asked of it.
+                let own = source.tree(folder).ok()?.map(|id| (folder, Answer::Tree(Some(id))));
+                let basis = interned.basis(&made.trace, own, &mut parts)?;
+                let (evaluated, used) = (made.evaluated.clone(), AtomicU64::new(load.number));
+                Some((made.unit.clone(), Kept { basis, evaluated, used }))
             };
-            made.into_iter().filter_map(keep).collect()
+            made.iter().filter_map(&mut keep).collect()
         };
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
         for (unit, made) in interned {
@@ -269,7 +264,7 @@ impl Results {
             });
         }
         drop(units);
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).sweep();
+        self.interned.lock().unwrap_or_else(PoisonError::into_inner).sweep();
     }
 }
 
@@ -278,30 +273,4 @@ pub(crate) struct Made {
     pub(crate) unit: UnitPath,
     pub(crate) evaluated: Evaluated,
     pub(crate) trace: Trace,
-}
-
-impl Facts {
-    fn intern(&mut self, facts: Vec<Fact>) -> Arc<[Arc<Fact>]> {
-        let mut known: Vec<Arc<Fact>> = facts
-            .into_iter()
-            .map(|fact| match self.known.get(&fact) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let fact = Arc::new(fact);
-                    self.known.insert(Arc::clone(&fact));
-                    fact
-                }
-            })
-            .collect();
-        // What few rest on is what changes: asked first, it saves asking the others.
-        known.sort_by_key(Arc::strong_count);
-        known.into()
-    }
-
-    fn sweep(&mut self) {
-        if self.known.len() > self.sweep_at {
-            self.known.retain(|fact| Arc::strong_count(fact) > 1);
-            self.sweep_at = self.known.len() * 2 + FACTS_SWEEP;
-        }
-    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::affected::{AffectedKind, affected};
 use crate::change::{Change, changes};
+use crate::config::Memo;
 use crate::estate::in_parallel;
 use crate::moved::suffixes;
 use crate::{Estate, Provenance};
@@ -107,11 +108,13 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
             _ => {}
         }
     }
-    let compared =
-        in_parallel(&differing, |unit| match (base.effective_here(unit, false), head.effective_here(unit, false)) {
+    let compared = in_parallel(&differing, |(before, after): &(Memo, Memo), unit| {
+        let sides = (base.effective_here(unit, false, Some(before)), head.effective_here(unit, false, Some(after)));
+        match sides {
             (Ok(before), Ok(after)) => Some(changes(&before, &after)),
             _ => None,
-        })?;
+        }
+    })?;
     let mut per_unit = Vec::new();
     for (unit, changes) in differing.into_iter().zip(compared) {
         match changes {

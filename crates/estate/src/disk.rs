@@ -5,6 +5,7 @@
 //! results with the facts that they rest on, so it is no more trusted than memory is: a result is used where
 //! its facts hold. Who can write to the folder can make results up: it belongs to the user that reads it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -16,10 +17,10 @@ use portcullis_model::{Digest, Fault, UnitPath};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Evaluated;
-use crate::trace::{Answer, Fact};
+use crate::trace::{Answer, Basis, Fact, Interned};
 
 /// Starts a file. The number changes when its form does.
-const MAGIC: &str = "portcullis estate 1";
+const MAGIC: &str = "portcullis estate 2";
 /// Largest file that is read, in bytes.
 const FILE_MAX_BYTES: u64 = 1 << 30;
 /// Files of other settings that are kept.
@@ -30,49 +31,79 @@ const ENDING: &str = "estate";
 #[derive(Serialize, Deserialize, Default)]
 pub(crate) struct Kept {
     facts: Vec<(Box<str>, Answer)>,
+    /// Each after those that it is made of.
+    parts: Vec<Rests>,
     results: Vec<Result>,
 }
+
+/// Positions in `facts` and `parts`.
+#[derive(Serialize, Deserialize)]
+struct Rests(Vec<u32>, Vec<u32>);
 
 #[derive(Serialize, Deserialize)]
 struct Result {
     unit: UnitPath,
-    /// Positions in `facts`.
-    rests_on: Vec<u32>,
+    rests_on: Rests,
     evaluated: Evaluated,
 }
 
-/// A result with what it rests on.
-pub(crate) type Known = (UnitPath, Evaluated, Arc<[Arc<Fact>]>);
+/// Gives facts and parts their positions.
+#[derive(Default)]
+struct Places {
+    facts: HashMap<*const Fact, u32>,
+    parts: HashMap<*const Basis, u32>,
+}
 
 impl Kept {
-    /// Of results whose facts are shared.
-    pub(crate) fn new(known: impl Iterator<Item = Known>) -> Self {
+    /// Of results whose facts and parts are shared.
+    pub(crate) fn new<'k>(known: impl Iterator<Item = (&'k UnitPath, &'k Evaluated, &'k Basis)>) -> Self {
         let mut kept = Kept::default();
-        let mut places: std::collections::HashMap<*const Fact, u32> = std::collections::HashMap::new();
-        for (unit, evaluated, facts) in known {
-            let rests_on = facts.iter().map(|fact| {
-                *places.entry(Arc::as_ptr(fact)).or_insert_with(|| {
-                    kept.facts.push((fact.path.clone(), fact.answer));
-                    u32::try_from(kept.facts.len() - 1).unwrap_or(u32::MAX)
-                })
-            });
-            let rests_on = rests_on.collect();
-            kept.results.push(Result { unit, rests_on, evaluated });
+        let mut places = Places::default();
+        for (unit, evaluated, basis) in known {
+            let rests_on = kept.rests(basis, &mut places);
+            kept.results.push(Result { unit: unit.clone(), rests_on, evaluated: evaluated.clone() });
         }
         kept
     }
 
-    /// The results again. One that names a fact which is not there is left out.
-    pub(crate) fn into_known(self) -> (Vec<Arc<Fact>>, Vec<Known>) {
-        let facts: Vec<Arc<Fact>> =
-            self.facts.into_iter().map(|(path, answer)| Arc::new(Fact::new(path, answer))).collect();
-        let known = self.results.into_iter().filter_map(|result| {
-            let rests_on: Option<Vec<_>> =
-                result.rests_on.iter().map(|at| facts.get(*at as usize).map(Arc::clone)).collect();
-            Some((result.unit, result.evaluated, rests_on?.into()))
+    fn rests(&mut self, basis: &Basis, places: &mut Places) -> Rests {
+        let place = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let parts = basis.parts.iter().map(|part| match places.parts.get(&Arc::as_ptr(part)) {
+            Some(place) => *place,
+            None => {
+                let rests = self.rests(part, places);
+                self.parts.push(rests);
+                *places.parts.entry(Arc::as_ptr(part)).or_insert(place(self.parts.len() - 1))
+            }
         });
-        let known = known.collect();
-        (facts, known)
+        let parts = parts.collect();
+        let facts = basis.facts.iter().map(|fact| {
+            *places.facts.entry(Arc::as_ptr(fact)).or_insert_with(|| {
+                self.facts.push((fact.path.clone(), fact.answer));
+                place(self.facts.len() - 1)
+            })
+        });
+        Rests(facts.collect(), parts)
+    }
+
+    /// The results again. One that names a fact or part which is not there is left out.
+    pub(crate) fn into_known(self, interned: &mut Interned) -> Vec<(UnitPath, Evaluated, Basis)> {
+        let facts: Vec<Arc<Fact>> = self.facts.iter().map(|(path, answer)| interned.fact(path, *answer)).collect();
+        let mut parts: Vec<Option<Arc<Basis>>> = Vec::with_capacity(self.parts.len());
+        let found = |rests: &Rests, parts: &[Option<Arc<Basis>>]| {
+            let facts: Option<Vec<_>> = rests.0.iter().map(|at| facts.get(*at as usize).cloned()).collect();
+            let parts: Option<Vec<_>> = rests.1.iter().map(|at| parts.get(*at as usize).cloned().flatten()).collect();
+            Some((facts?.into_boxed_slice(), parts?.into_boxed_slice()))
+        };
+        for rests in &self.parts {
+            let part = found(rests, &parts).map(|(facts, inner)| interned.shared(facts, inner));
+            parts.push(part);
+        }
+        let known = self.results.into_iter().filter_map(|result| {
+            let (facts, parts) = found(&result.rests_on, &parts)?;
+            Some((result.unit, result.evaluated, Basis::new(facts, parts)))
+        });
+        known.collect()
     }
 }
 

@@ -67,7 +67,8 @@ impl std::fmt::Display for Provenance {
 ///
 /// With `layers` also what each file says by itself, for [`Effective::explained`].
 pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath, layers: bool) -> Result<Effective, Fault> {
-    let session = Session::new(shared.reader, shared.settings, path, evaluate::DIGEST_COMMAND, OutputsMode::Unknown);
+    let session =
+        Session::new(shared.reader, shared.settings, path, evaluate::DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
     let file = session.unit_config()?;
     let frame = Frame::open(&session, &file, || evaluate::missing(path)).map_err(config::first)?;
     Ok(Effective {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::cache::{Cache, Made};
-use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE};
+use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, Memo};
 use crate::discover::discover;
 use crate::effective::{Effective, effective};
 use crate::evaluate::{self, Evaluated, Shared};
@@ -185,7 +185,7 @@ impl Estate {
             wanted.filter_map(|dependency| Some((&dependency.target, outputs(&dependency.target)?))).collect();
         on_deep_stack(|| {
             let reader = Reader::new(&self.library);
-            let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
+            let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents, memo: None };
             work(&shared, known, &|dependency: &UnitPath| outputs.get(dependency).cloned())
         })?
     }
@@ -195,7 +195,7 @@ impl Estate {
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit.
     pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        on_deep_stack(|| self.effective_here(unit, false)).map_err(|fault| vec![fault]).flatten()
+        on_deep_stack(|| self.effective_here(unit, false, None)).map_err(|fault| vec![fault]).flatten()
     }
 
     /// As [`Estate::effective`], with what each file says by itself: for [`Effective::explained`].
@@ -203,11 +203,17 @@ impl Estate {
     /// # Errors
     /// As [`Estate::effective`].
     pub fn effective_with_layers(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        on_deep_stack(|| self.effective_here(unit, true)).map_err(|fault| vec![fault]).flatten()
+        on_deep_stack(|| self.effective_here(unit, true, None)).map_err(|fault| vec![fault]).flatten()
     }
 
-    /// As [`Estate::effective`], on this thread: one where deep nesting cannot exhaust the stack.
-    pub(crate) fn effective_here(&self, unit: &UnitPath, layers: bool) -> Result<Effective, Vec<Fault>> {
+    /// As [`Estate::effective`], on this thread: one where deep nesting cannot exhaust the stack. `memo` is one that
+    /// was used for this estate only.
+    pub(crate) fn effective_here(
+        &self,
+        unit: &UnitPath,
+        layers: bool,
+        memo: Option<&Memo>,
+    ) -> Result<Effective, Vec<Fault>> {
         match self.units.get(unit) {
             None if !self.parents.contains_key(unit) => {
                 Err(vec![self.no_such_unit(unit).unwrap_or_else(|fault| fault)])
@@ -215,7 +221,7 @@ impl Estate {
             Some(Err(faults)) => Err(faults.clone()),
             None | Some(Ok(_)) => {
                 let reader = Reader::new(&self.library);
-                let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents };
+                let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents, memo };
                 effective(&shared, unit, layers).map_err(|fault| vec![fault])
             }
         }
@@ -340,6 +346,7 @@ fn evaluate_all(
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut evaluated, mut made) = (Vec::new(), Vec::new());
+        let memo = Memo::default();
         loop {
             let start = next.fetch_add(UNITS_PER_STEP, Ordering::Relaxed);
             let Some(left) = folders.get(start..).filter(|left| !left.is_empty()) else { break };
@@ -349,7 +356,8 @@ fn evaluate_all(
                     Some(fault) => Evaluated::Broken([fault.clone()].into()),
                     None => known().unwrap_or_else(|| {
                         let reader = Reader::new(library);
-                        let outcome = evaluate::unit(&Shared { reader: &reader, settings, contents }, unit);
+                        let shared = Shared { reader: &reader, settings, contents, memo: Some(&memo) };
+                        let outcome = evaluate::unit(&shared, unit);
                         made.push(Made { unit: unit.clone(), evaluated: outcome.clone(), trace: reader.into_trace() });
                         outcome
                     }),
@@ -369,27 +377,31 @@ fn evaluate_all(
     evaluated.sort_unstable_by_key(|(index, _)| *index);
     let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
     let fresh = made.len();
-    results.keep(load, made);
+    results.keep(load, &made, library.source());
     Ok((named, fresh))
 }
 
-/// Does something for each of many, on all cores; the results are in the order of the items.
+/// Does something for each of many, on all cores; the results are in the order of the items. Each thread has a state.
 ///
 /// # Errors
 /// When a thread cannot be started.
-pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Result<Vec<T>, Fault> {
+pub(crate) fn in_parallel<I: Sync, S: Default, T: Send>(
+    items: &[I],
+    work: impl Fn(&S, &I) -> T + Sync,
+) -> Result<Vec<T>, Fault> {
     let next = AtomicUsize::new(0);
     let take = || {
-        let mut done = Vec::new();
+        let (mut done, state) = (Vec::new(), S::default());
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return done };
-            done.push((index, work(item)));
+            let start = next.fetch_add(UNITS_PER_STEP, Ordering::Relaxed);
+            let Some(left) = items.get(start..).filter(|left| !left.is_empty()) else { return done };
+            let items = left.iter().take(UNITS_PER_STEP).enumerate();
+            done.extend(items.map(|(index, item)| (start + index, work(&state, item))));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut done: Vec<(usize, T)> =
-        on_deep_stacks(threads.min(items.len()).max(1), take)?.into_iter().flatten().collect();
+        on_deep_stacks(threads.min(items.len().div_ceil(UNITS_PER_STEP)).max(1), take)?.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }

@@ -8,7 +8,7 @@ use portcullis_hcl::Value;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
-use crate::config::{self, CONFIG_FILE, Config, Frame, OutputsMode, Section, Session, TERRAFORM_BLOCKS, Target};
+use crate::config::{self, CONFIG_FILE, Config, Frame, Memo, OutputsMode, Section, Session, TERRAFORM_BLOCKS, Target};
 use crate::decode;
 use crate::estate::Outputs;
 use crate::module::{self, Contents, Source};
@@ -28,6 +28,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) reader: &'a Reader,
     pub(crate) settings: &'a Settings,
     pub(crate) contents: &'a Contents,
+    /// What other units of the tree have been found to have in common, on this thread.
+    pub(crate) memo: Option<&'a Memo>,
 }
 
 /// What a folder with a configuration turned out to be.
@@ -44,7 +46,7 @@ pub(crate) fn missing(unit: &UnitPath) -> Fault {
 
 /// Evaluates a unit with its dependencies' outputs unknown.
 pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
-    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown);
+    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
     let opened = session.unit_config().map_err(|fault| vec![fault]);
     let frame = match opened.and_then(|file| Frame::open(&session, &file, || missing(path))) {
         Ok(frame) => frame,
@@ -191,7 +193,7 @@ fn dependencies(
         }
     }
     for value in config.dependencies.iter().flatten() {
-        match config::target(session, &session.unit_dir, value)? {
+        match config::target(session, session.unit_dir(), value)? {
             Target::Unit(target) => {
                 found.entry(target.clone()).or_insert_with(|| make(None, &target, false, value.origin().place()));
             }
@@ -326,7 +328,7 @@ fn file_parts(
 /// What goes into a unit from its dependencies, as far as that can be told without running anything. What cannot
 /// be told counts as mocked, without values: then no value of a plan is excused by it.
 pub(crate) fn taken(shared: &Shared<'_>, unit: &Unit, command: &str, outputs: Outputs<'_>) -> Result<Taken, Fault> {
-    let session = Session::new(shared.reader, shared.settings, &unit.path, command, OutputsMode::Real(outputs));
+    let session = Session::new(shared.reader, shared.settings, &unit.path, command, OutputsMode::Real(outputs), None);
     let frame = Frame::open(&session, &session.unit_config()?, || missing(&unit.path)).map_err(config::first)?;
     let mut taken = Taken::default();
     for block in frame.dependency_blocks()? {
@@ -365,7 +367,7 @@ pub(crate) fn resolve(
     command: &str,
     outputs: Outputs<'_>,
 ) -> Result<Resolved, Fault> {
-    let session = Session::new(shared.reader, shared.settings, path, command, OutputsMode::Real(outputs));
+    let session = Session::new(shared.reader, shared.settings, path, command, OutputsMode::Real(outputs), None);
     let mut resolved = {
         let frame = Frame::open(&session, &session.unit_config()?, || missing(path)).map_err(config::first)?;
         frame.check_all_locals()?;

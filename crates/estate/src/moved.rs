@@ -11,6 +11,7 @@ use portcullis_hcl::{Kind, Value};
 use portcullis_model::{Digest, DigestBuilder, UnitPath};
 
 use crate::change::counts;
+use crate::config::Memo;
 use crate::effective::attribute_path;
 use crate::estate::in_parallel;
 use crate::{Estate, Unit, path};
@@ -39,7 +40,7 @@ pub(crate) fn moves(
     let mut gone: BTreeMap<Digest, Vec<&UnitPath>> = BTreeMap::new();
     // Without threads nothing is found to have moved: what was there is deleted, what is there is added.
     let neutral = |estate: &Estate, units: &[&UnitPath]| {
-        in_parallel(units, |unit| neutral(estate, unit)).unwrap_or_else(|_| vec![None; units.len()])
+        in_parallel(units, |memo: &Memo, unit| neutral(estate, unit, memo)).unwrap_or_else(|_| vec![None; units.len()])
     };
     for (from, digests) in deleted.iter().copied().zip(neutral(base, deleted)) {
         for digest in digests.into_iter().flatten() {
@@ -57,9 +58,9 @@ pub(crate) fn moves(
 }
 
 /// The neutral digests of a unit: with its dependencies named from the root, and from the unit.
-fn neutral(estate: &Estate, unit: &UnitPath) -> Option<[Digest; 2]> {
+fn neutral(estate: &Estate, unit: &UnitPath, memo: &Memo) -> Option<[Digest; 2]> {
     let known = estate.units().get(unit)?.as_ref().ok()?;
-    let effective = estate.effective_here(unit, false).ok()?;
+    let effective = estate.effective_here(unit, false, Some(memo)).ok()?;
     let mut shared = DigestBuilder::new("portcullis neutral v1");
     let suffixes = suffixes(unit.as_str());
     add(&effective.tree, "", &suffixes, &mut shared);

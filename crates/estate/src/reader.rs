@@ -75,11 +75,13 @@ impl Library {
 pub(crate) struct Reader {
     library: Arc<Library>,
     trace: RefCell<Trace>,
+    /// Traces that are put aside while a part is traced by itself, outermost first.
+    outer: RefCell<Vec<Trace>>,
 }
 
 impl Reader {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
-        Reader { library: Arc::clone(library), trace: RefCell::default() }
+        Reader { library: Arc::clone(library), trace: RefCell::default(), outer: RefCell::default() }
     }
 
     /// Another reader of the same files that notes for itself.
@@ -97,8 +99,28 @@ impl Reader {
     }
 
     /// Notes what another evaluation rests on whose result is used here.
-    pub(crate) fn include(&self, trace: &Trace) {
-        self.trace.borrow_mut().include(trace);
+    /// Says whether it was not noted already.
+    pub(crate) fn include(&self, trace: &Arc<Trace>) -> bool {
+        self.trace.borrow_mut().include(trace)
+    }
+
+    /// Notes it for the part that was begun as the one at a depth; zero is the evaluation itself.
+    pub(crate) fn include_at(&self, depth: usize, trace: &Arc<Trace>) {
+        match self.outer.borrow_mut().get_mut(depth) {
+            Some(outer) => outer.include(trace),
+            None => self.include(trace),
+        };
+    }
+
+    /// Traces what follows by itself.
+    pub(crate) fn begin_part(&self) {
+        self.outer.borrow_mut().push(self.trace.take());
+    }
+
+    /// What was noted since [`Reader::begin_part`], of which the whole has to be told ([`Reader::include`]).
+    pub(crate) fn end_part(&self) -> Arc<Trace> {
+        let outer = self.outer.borrow_mut().pop().unwrap_or_default();
+        Arc::new(self.trace.replace(outer))
     }
 
     /// Asks the source, and notes the answer.

@@ -4,13 +4,14 @@
 //! same, its result is the same. Every question counts, also one whose answer was that nothing is there. A
 //! [`Fact`] is shared by all evaluations that rest on it, and is checked once for each commit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_model::{Digest, Fault};
 
+use crate::path;
 use crate::source::{ContentId, Look, Source};
 
 /// A question together with its answer.
@@ -93,9 +94,11 @@ impl TreeNumber {
 }
 
 /// What is noted while something is evaluated.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct Trace {
     facts: HashSet<(Arc<str>, Answer)>,
+    /// What parts rest on whose results are used by several evaluations.
+    parts: Vec<Arc<Trace>>,
     /// Whether a question had no answer: the result must not be used again.
     broken: bool,
 }
@@ -109,15 +112,139 @@ impl Trace {
         self.broken = true;
     }
 
-    /// Adds what something rests on that this rests on.
-    pub(crate) fn include(&mut self, other: &Trace) {
-        self.facts.extend(other.facts.iter().cloned());
-        self.broken |= other.broken;
+    /// Adds what something rests on that this rests on. Says whether it was not there already.
+    pub(crate) fn include(&mut self, part: &Arc<Trace>) -> bool {
+        self.broken |= part.broken;
+        let fresh = !self.parts.iter().any(|known| Arc::ptr_eq(known, part));
+        if fresh {
+            self.parts.push(Arc::clone(part));
+        }
+        fresh
     }
 
-    /// All that was noted, unless the result must not be used again.
-    pub(crate) fn into_facts(self) -> Option<Vec<Fact>> {
-        let fact = |(path, answer): (Arc<str>, Answer)| Fact::new(Box::from(&*path), answer);
-        (!self.broken).then(|| self.facts.into_iter().map(fact).collect())
+    /// Whether nothing was asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.parts.is_empty() && !self.broken
+    }
+
+    /// Whether a question had no answer.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+/// What a result rests on: facts, and what parts of it rest on that other results share.
+#[derive(Debug)]
+pub(crate) struct Basis {
+    pub(crate) facts: Box<[Arc<Fact>]>,
+    pub(crate) parts: Box<[Arc<Basis>]>,
+    /// As [`Fact::checked`]. Parts are checked once for each tree, not once for each result that rests on them.
+    checked: AtomicU64,
+}
+
+impl Basis {
+    pub(crate) fn new(facts: Box<[Arc<Fact>]>, parts: Box<[Arc<Basis>]>) -> Self {
+        Basis { facts, parts, checked: AtomicU64::new(0) }
+    }
+
+    /// Whether every fact holds in a tree.
+    pub(crate) fn holds(&self, tree: TreeNumber, source: &dyn Source) -> bool {
+        let checked = self.checked.load(Ordering::Relaxed);
+        if checked >> 1 == tree.0 {
+            return checked & 1 == 1;
+        }
+        let holds = self.facts.iter().all(|fact| fact.holds(tree, source))
+            && self.parts.iter().all(|part| part.holds(tree, source));
+        self.checked.store(tree.0 << 1 | u64::from(holds), Ordering::Relaxed);
+        holds
+    }
+}
+
+/// Facts and parts, each held once however many results rest on it.
+#[derive(Default)]
+pub(crate) struct Interned {
+    facts: HashSet<Arc<Fact>>,
+    /// By what is in them, all of it interned.
+    parts: HashMap<PartKey, Arc<Basis>>,
+    sweep_at: usize,
+}
+
+/// Addresses of interned facts and parts, sorted: they stay while the part that is made of them does.
+type PartKey = (Box<[usize]>, Box<[usize]>);
+/// Bases that were made of traces, by the trace's address.
+pub(crate) type Made = HashMap<*const Trace, Option<Arc<Basis>>>;
+
+/// Facts are looked through for those that nothing rests on when there are this many more.
+const SWEEP: usize = 4096;
+
+impl Interned {
+    /// What a trace says, unless the result must not be used again. `made` is for traces that are kept until it is
+    /// dropped. `own` is a folder with its identity: it stands for all that was asked of what is in it.
+    pub(crate) fn basis(&mut self, trace: &Trace, own: Option<(&str, Answer)>, made: &mut Made) -> Option<Basis> {
+        if trace.broken {
+            return None;
+        }
+        let parts = trace.parts.iter().map(|part| self.part(part, made)).collect::<Option<Vec<_>>>()?;
+        let inside = |path: &str| own.is_some_and(|(folder, _)| path::is_within(path, folder));
+        let mut facts: Vec<Arc<Fact>> = trace
+            .facts
+            .iter()
+            .filter(|(path, _)| !inside(path))
+            .map(|(path, answer)| self.fact(path, *answer))
+            .collect();
+        facts.extend(own.map(|(folder, answer)| self.fact(folder, answer)));
+        // What few rest on is what changes: asked first, it saves asking the others.
+        facts.sort_by_key(Arc::strong_count);
+        Some(Basis::new(facts.into(), parts.into()))
+    }
+
+    fn part(&mut self, trace: &Arc<Trace>, made: &mut Made) -> Option<Arc<Basis>> {
+        if let Some(known) = made.get(&Arc::as_ptr(trace)) {
+            return known.clone();
+        }
+        let basis = self.basis(trace, None, made).map(|basis| self.shared(basis.facts, basis.parts));
+        made.insert(Arc::as_ptr(trace), basis.clone());
+        basis
+    }
+
+    /// The part of these facts and parts, which are interned.
+    pub(crate) fn shared(&mut self, facts: Box<[Arc<Fact>]>, parts: Box<[Arc<Basis>]>) -> Arc<Basis> {
+        let mut key: PartKey = (
+            facts.iter().map(|fact| Arc::as_ptr(fact).addr()).collect(),
+            parts.iter().map(|part| Arc::as_ptr(part).addr()).collect(),
+        );
+        key.0.sort_unstable();
+        key.1.sort_unstable();
+        Arc::clone(self.parts.entry(key).or_insert_with(|| Arc::new(Basis::new(facts, parts))))
+    }
+
+    /// A fact.
+    pub(crate) fn fact(&mut self, path: &str, answer: Answer) -> Arc<Fact> {
+        let fact = Fact::new(path.into(), answer);
+        match self.facts.get(&fact) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let fact = Arc::new(fact);
+                self.facts.insert(Arc::clone(&fact));
+                fact
+            }
+        }
+    }
+
+    /// Lets go of what nothing rests on any more.
+    pub(crate) fn sweep(&mut self) {
+        if self.facts.len() + self.parts.len() <= self.sweep_at {
+            return;
+        }
+        // Parts hold parts: those on top go first.
+        loop {
+            let before = self.parts.len();
+            self.parts.retain(|_, part| Arc::strong_count(part) > 1);
+            if self.parts.len() == before {
+                break;
+            }
+        }
+        self.facts.retain(|fact| Arc::strong_count(fact) > 1);
+        self.sweep_at = (self.facts.len() + self.parts.len()) * 2 + SWEEP;
     }
 }

@@ -38,7 +38,7 @@ mod set_order;
 
 pub use eval::{evaluate, render};
 pub use file::{File, Origin};
-pub use limits::{Budget, Limits};
+pub use limits::{Budget, Cost, Limits, Meter};
 pub use scope::{EmptyScope, Reference, Scope, references};
 pub use value::{Kind, Unknown, Value};
 

@@ -44,13 +44,38 @@ pub struct Budget {
     limits: Limits,
     steps: Cell<u64>,
     depth: Cell<u32>,
+    /// The largest depth since somebody began to measure.
+    deepest: Cell<u32>,
     grown: Cell<u64>,
+}
+
+/// What a part of an evaluation cost; see [`Budget::measure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    steps: u64,
+    grown: u64,
+    depth: u32,
+}
+
+/// Where a part of an evaluation began.
+#[derive(Debug)]
+pub struct Meter {
+    steps: u64,
+    grown: u64,
+    depth: u32,
+    deepest_before: u32,
 }
 
 impl Budget {
     /// A fresh budget.
     pub fn new(limits: &Limits) -> Self {
-        Budget { limits: limits.clone(), steps: Cell::new(0), depth: Cell::new(0), grown: Cell::new(0) }
+        Budget {
+            limits: limits.clone(),
+            steps: Cell::new(0),
+            depth: Cell::new(0),
+            deepest: Cell::new(0),
+            grown: Cell::new(0),
+        }
     }
 
     /// The limits that it was made with.
@@ -98,7 +123,39 @@ impl Budget {
             return Err(over(format!("the evaluation is nested deeper than {} levels", self.limits.depth)));
         }
         self.depth.set(depth);
+        self.deepest.set(self.deepest.get().max(depth));
         Ok(Level(self))
+    }
+
+    /// Begins to measure what a part of an evaluation costs. Measures nest; each is given back to [`Budget::cost`].
+    pub fn measure(&self) -> Meter {
+        let deepest_before = self.deepest.replace(self.depth.get());
+        Meter { steps: self.steps.get(), grown: self.grown.get(), depth: self.depth.get(), deepest_before }
+    }
+
+    /// What was spent since.
+    pub fn cost(&self, since: &Meter) -> Cost {
+        let deepest = self.deepest.get();
+        self.deepest.set(deepest.max(since.deepest_before));
+        Cost {
+            steps: self.steps.get() - since.steps,
+            grown: self.grown.get() - since.grown,
+            depth: deepest.saturating_sub(since.depth),
+        }
+    }
+
+    /// Spends what a part of an evaluation costs whose result is known already. `false`: there is not that much left,
+    /// and nothing was spent; whoever evaluates it then comes by the limit.
+    pub fn afford(&self, cost: Cost) -> bool {
+        let (steps, grown) = (self.steps.get().saturating_add(cost.steps), self.grown.get().saturating_add(cost.grown));
+        let depth = self.depth.get().saturating_add(cost.depth);
+        let affordable = steps <= self.limits.steps && grown <= self.limits.grown_bytes && depth <= self.limits.depth;
+        if affordable {
+            self.steps.set(steps);
+            self.grown.set(grown);
+            self.deepest.set(self.deepest.get().max(depth));
+        }
+        affordable
     }
 }
 
@@ -130,5 +187,28 @@ mod tests {
         assert!(budget.enter().is_err());
         drop(level);
         assert!(budget.enter().is_ok());
+    }
+
+    #[test]
+    fn what_was_measured_once_can_be_spent_again() {
+        let budget = Budget::new(&Limits { steps: 10, depth: 3, grown_bytes: 100, ..Limits::default() });
+        let outer = budget.measure();
+        let _level = budget.enter().unwrap();
+        let inner = budget.measure();
+        {
+            let _deeper = budget.enter().unwrap();
+            budget.spend(4).unwrap();
+            budget.grow(30).unwrap();
+        }
+        let inner = budget.cost(&inner);
+        assert_eq!(inner, Cost { steps: 4, grown: 30, depth: 1 });
+        assert_eq!(budget.cost(&outer), Cost { steps: 4, grown: 30, depth: 2 });
+        assert!(budget.afford(inner));
+        assert_eq!(budget.steps(), 8);
+        // A third time is too much, and costs nothing.
+        assert!(!budget.afford(inner));
+        assert_eq!(budget.steps(), 8);
+        let deep = Cost { steps: 0, grown: 0, depth: 3 };
+        assert!(!budget.afford(deep), "one level is entered already");
     }
 }

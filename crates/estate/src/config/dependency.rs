@@ -355,7 +355,7 @@ fn with_block<T>(
     name: &str,
     then: impl FnOnce(&DependencyBlock) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
-    if let Some(child) = frame.child.upgrade()
+    if let Some(child) = frame.child()
         && let Some(block) = of(&child)?.iter().find(|block| block.section.label == name)
     {
         return then(block).map(Some);
@@ -365,10 +365,11 @@ fn with_block<T>(
 
 /// Answers `dependency.…`.
 pub(super) fn resolve(frame: &Rc<Frame<'_>>, steps: &[&str], at: &Origin) -> Result<Option<(Value, usize)>, Fault> {
-    let Some((name, rest)) = steps.split_first() else { return all(frame, at).map(|value| Some((value, 0))) };
     let session = frame.session;
+    session.note_unit();
+    let Some((name, rest)) = steps.split_first() else { return all(frame, at).map(|value| Some((value, 0))) };
     let found = with_block(frame, name, |block| {
-        if frame.config_path != session.unit_config()? {
+        if frame.config_path() != session.unit_config()? {
             let units = block.stack.iter().flat_map(|stack| &stack.all);
             let target = block.target.iter().filter(|_| block.stack.is_none());
             target.chain(units).for_each(|target| session.note_dependency(target, &block.section));

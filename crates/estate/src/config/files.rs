@@ -32,7 +32,7 @@ pub(super) fn call(call: &Call<'_, '_>) -> Result<Value, Fault> {
             })
         }
         "fileexists" => {
-            let path = inside(call, call.frame.file_dir())?;
+            let path = inside(call)?;
             if call.frame.session.reader.is_dir(&path)? {
                 return Err(call.fault(Code::HCL_EVALUATION, format!("{path} is a folder, not a file")));
             }
@@ -45,13 +45,16 @@ pub(super) fn call(call: &Call<'_, '_>) -> Result<Value, Fault> {
         "filesha512" => Ok(call.text(&hex(&sha2::Sha512::digest(read(call)?)))),
         "filebase64sha256" => Ok(call.text(&BASE64.encode(sha2::Sha256::digest(read(call)?)))),
         "filebase64sha512" => Ok(call.text(&BASE64.encode(sha2::Sha512::digest(read(call)?)))),
-        "abspath" => Ok(call.text(&path::absolute(&inside(call, call.frame.dir())?))),
+        "abspath" => {
+            let path = call.frame.path(&call.arg(0)?).map_err(|fault| fault.at(call.at.place()))?;
+            Ok(call.text(&path::absolute(&path)))
+        }
         "pathexpand" => match call.arg(0)? {
             home if home.starts_with('~') => Err(call.fault(Code::OUTSIDE_REPOSITORY, "there is no home folder here")),
             other => Ok(call.text(&other)),
         },
         "mark_as_read" => {
-            let path = inside(call, call.frame.dir())?;
+            let path = call.frame.path(&call.arg(0)?).map_err(|fault| fault.at(call.at.place()))?;
             call.frame.session.note_content(&path);
             Ok(call.text(&call.arg(0)?))
         }
@@ -60,12 +63,13 @@ pub(super) fn call(call: &Call<'_, '_>) -> Result<Value, Fault> {
     }
 }
 
-fn inside(call: &Call<'_, '_>, base: &str) -> Result<String, Fault> {
-    path::resolve(base, &call.arg(0)?).map_err(|fault| fault.at(call.at.place()))
+/// A path relative to the folder of the file that calls.
+fn inside(call: &Call<'_, '_>) -> Result<String, Fault> {
+    path::resolve(call.frame.file_dir(), &call.arg(0)?).map_err(|fault| fault.at(call.at.place()))
 }
 
 fn read(call: &Call<'_, '_>) -> Result<Arc<[u8]>, Fault> {
-    let path = inside(call, call.frame.file_dir())?;
+    let path = inside(call)?;
     read_path(call, &path)
 }
 
@@ -89,7 +93,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// `fileset(folder, pattern)`: files below the folder, relative to it.
 fn fileset(call: &Call<'_, '_>) -> Result<Value, Fault> {
-    let base = inside(call, call.frame.file_dir())?;
+    let base = inside(call)?;
     let pattern = call.arg(1)?;
     let glob = GlobBuilder::new(&pattern).literal_separator(true).build().map_err(|error| {
         call.fault(Code::HCL_EVALUATION, format!("{} is no file pattern: {}", path::quoted(&pattern), error.kind()))
@@ -125,7 +129,7 @@ fn fileset(call: &Call<'_, '_>) -> Result<Value, Fault> {
 
 /// A variable file as JSON text.
 fn read_tfvars(call: &Call<'_, '_>) -> Result<Value, Fault> {
-    let path = inside(call, call.frame.dir())?;
+    let path = call.frame.path(&call.arg(0)?).map_err(|fault| fault.at(call.at.place()))?;
     let bytes = read_path(call, &path)?;
     if path.ends_with("json") {
         return std::str::from_utf8(&bytes)
@@ -157,7 +161,7 @@ pub(super) fn templatefile(call: &Call<'_, '_>) -> Result<Value, Fault> {
     if call.args.first().is_none_or(|path| !path.is_known_deep()) || variables.is_none() {
         return Ok(Value::derived(call.name, call.args, call.at.clone()));
     }
-    let path = inside(call, call.frame.file_dir())?;
+    let path = inside(call)?;
     let bytes = read_path(call, &path)?;
     let file = File::plain(&path, &bytes, &call.frame.session.settings.limits.hcl)?;
     let variables = match variables {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use portcullis_hcl::hcl_edit::Span as _;
 use portcullis_hcl::hcl_edit::structure::{Attribute, Block, Structure};
 use portcullis_hcl::value::Entries;
 use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate};
@@ -12,6 +13,7 @@ use portcullis_model::{Code, Fault, Place};
 
 use super::dependency::Dependencies;
 use super::include::{Include, Strategy, first};
+use super::memo::{Key, Recorded};
 use super::sections::{Config, Section};
 use super::session::Session;
 use super::stack_file::STACK_FILE;
@@ -26,9 +28,9 @@ pub(crate) struct Frame<'s> {
     pub(super) session: &'s Session<'s>,
     pub(super) file: Arc<File>,
     /// The path of the configuration that is being evaluated: for an included file, the child's.
-    pub(super) config_path: String,
+    config_path: String,
     /// For an included file: the frame that includes it.
-    pub(super) child: Weak<Frame<'s>>,
+    child: Weak<Frame<'s>>,
     pub(super) included: bool,
     locals: HashMap<String, (usize, usize)>,
     memo: RefCell<HashMap<String, Memo>>,
@@ -41,7 +43,7 @@ pub(crate) struct Frame<'s> {
 
 enum Memo {
     Evaluating,
-    Done(Result<Value, Fault>),
+    Done(Result<Value, Fault>, Option<Rc<Recorded>>),
 }
 
 impl<'s> Frame<'s> {
@@ -108,6 +110,8 @@ impl<'s> Frame<'s> {
 
     /// The values that a stack hands over, next to this file; `None` when there are none.
     pub(super) fn values(self: &Rc<Self>) -> Result<Option<Rc<Self>>, Fault> {
+        // What it rests on is noted for whoever asks first.
+        self.session.note_unit();
         if self.values.get().is_none() {
             let path = values::beside(self.file.path());
             let found = match self.session.reader.bytes(&path)? {
@@ -180,7 +184,37 @@ impl<'s> Frame<'s> {
 
     /// The folder of the configuration that is being evaluated; for an included file, the child's.
     pub(super) fn dir(&self) -> &str {
+        let dir = self.dir_in_words();
+        if self.file.path() != self.config_path {
+            self.session.note_dir(dir);
+        }
+        dir
+    }
+
+    /// As [`Frame::dir`], for a fault or for what is noted otherwise: no value may depend on it.
+    pub(super) fn dir_in_words(&self) -> &str {
         path::parent(&self.config_path)
+    }
+
+    /// The repository path of `text`, relative to that folder unless it is absolute.
+    ///
+    /// # Errors
+    /// `PC-0414` when it leads out of the repository.
+    pub(super) fn path(&self, text: &str) -> Result<String, Fault> {
+        let base = if text.starts_with('/') { "." } else { self.dir() };
+        path::resolve(base, text)
+    }
+
+    /// The path of the configuration that is being evaluated: for an included file, the child's.
+    pub(super) fn config_path(&self) -> &str {
+        self.dir();
+        &self.config_path
+    }
+
+    /// For an included file: the frame that includes it.
+    pub(super) fn child(&self) -> Option<Rc<Self>> {
+        self.session.note_unit();
+        self.child.upgrade()
     }
 
     /// The folder of this file itself.
@@ -210,7 +244,18 @@ impl<'s> Frame<'s> {
 
     /// Evaluates an attribute.
     pub(super) fn evaluate(self: &Rc<Self>, attribute: &Attribute) -> Result<Value, Fault> {
-        evaluate(&attribute.value, &self.file, &Names(self), &self.session.budget)
+        self.evaluate_recorded(attribute).0
+    }
+
+    /// Evaluates an attribute, in an included file once for all units that give the same answers.
+    fn evaluate_recorded(self: &Rc<Self>, attribute: &Attribute) -> (Result<Value, Fault>, Option<Rc<Recorded>>) {
+        let make = || evaluate(&attribute.value, &self.file, &Names(self), &self.session.budget);
+        if !self.included {
+            return (make(), None);
+        }
+        let key = || Some((Key::attribute(&self.file, attribute.span()?.start), Some(Arc::clone(&self.file))));
+        let search = |wanted: &Arc<str>| functions::search(self, wanted).ok();
+        self.session.shared(key, Some(self.dir_in_words()), &search, make)
     }
 
     /// Evaluates all attributes of a block.
@@ -293,7 +338,7 @@ impl<'s> Frame<'s> {
                 fault.remedy(format!("The locals of {} are: {}.", self.file.path(), names.join(", ")))
             });
         };
-        self.memoized(name, || self.evaluate(attribute)).unwrap_or_else(|| {
+        self.memoized_recorded(name, || self.evaluate_recorded(attribute)).unwrap_or_else(|| {
             Err(at
                 .fault(Code::LOCALS_CYCLE, format!("local `{name}` refers to itself"))
                 .remedy("Break the circle of locals."))
@@ -306,14 +351,25 @@ impl<'s> Frame<'s> {
         key: &str,
         make: impl FnOnce() -> Result<Value, Fault>,
     ) -> Option<Result<Value, Fault>> {
+        self.memoized_recorded(key, || (make(), None))
+    }
+
+    fn memoized_recorded(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> (Result<Value, Fault>, Option<Rc<Recorded>>),
+    ) -> Option<Result<Value, Fault>> {
         match self.memo.borrow().get(key) {
-            Some(Memo::Done(value)) => return Some(value.clone()),
+            Some(Memo::Done(value, recorded)) => {
+                recorded.iter().for_each(|recorded| self.session.rely(recorded));
+                return Some(value.clone());
+            }
             Some(Memo::Evaluating) => return None,
             None => {}
         }
         self.memo.borrow_mut().insert(key.to_owned(), Memo::Evaluating);
-        let value = make();
-        self.memo.borrow_mut().insert(key.to_owned(), Memo::Done(value.clone()));
+        let (value, recorded) = make();
+        self.memo.borrow_mut().insert(key.to_owned(), Memo::Done(value.clone(), recorded));
         Some(value)
     }
 

@@ -10,6 +10,7 @@ use portcullis_model::{Code, Fault};
 use super::exposed::Outputs;
 use super::frame::Frame;
 use super::include::first;
+use super::memo::{Key, Search};
 use super::retryable::DEFAULT_RETRYABLE_ERRORS;
 use super::session::inexact;
 use super::stack_file::StackFile;
@@ -142,7 +143,7 @@ impl Call<'_, '_> {
             "get_path_from_repo_root" => self.constant(self.frame.dir()),
             "get_path_to_repo_root" => self.constant(&path::relative(self.frame.dir(), ".")),
             "get_terragrunt_dir" => self.constant(&path::absolute(self.frame.dir())),
-            "get_original_terragrunt_dir" => self.constant(&path::absolute(&session.unit_dir)),
+            "get_original_terragrunt_dir" => self.constant(&path::absolute(session.unit_dir())),
             "get_terraform_command" => self.constant(session.command),
             // What a person would have typed; the arguments that a driver adds are its own.
             "get_terraform_cli_args" => self.commands(&[session.command]),
@@ -212,7 +213,7 @@ impl Call<'_, '_> {
         if self.name == "sops_decrypt_file"
             && let Some(path) = self.args.first().and_then(Value::as_str)
         {
-            let path = path::resolve(self.frame.dir(), path).map_err(|fault| fault.at(self.at.place()))?;
+            let path = self.frame.path(path).map_err(|fault| fault.at(self.at.place()))?;
             // The text decides, though only encrypted: a change of it is a change of the input.
             let digest = match self.frame.session.reader.bytes(&path)? {
                 Some(bytes) => portcullis_model::Digest::of(&bytes).to_string(),
@@ -266,26 +267,22 @@ impl Call<'_, '_> {
     fn find_in_parent_folders(&self) -> Result<Value, Fault> {
         self.arity(0, 2)?;
         let wanted = if self.args.is_empty() { "".into() } else { self.arg(0)? };
-        let names: &[&str] =
-            if wanted.is_empty() { &[super::JSON_CONFIG_FILE, super::CONFIG_FILE] } else { &[&wanted] };
-        let reader = self.frame.session.reader;
-        let place = |fault: Fault| fault.at(self.at.place());
-        let mut folder = self.frame.dir();
-        while folder != "." {
-            folder = path::parent(folder);
-            for name in names {
-                // Also a name that starts with `/` is taken below the folder.
-                let candidate = path::resolve(folder, name.trim_start_matches('/')).map_err(place)?;
-                if reader.exists(&candidate).map_err(place)? {
-                    return Ok(self.text(&path::absolute(&candidate)));
-                }
+        let search = match search(self.frame, &wanted) {
+            Ok(search) => search,
+            Err(fault) => {
+                self.frame.dir();
+                return Err(fault.at(self.at.place()));
             }
+        };
+        self.frame.session.note_search(self.frame.dir_in_words(), &wanted, &search);
+        if let Some(found) = &search.found {
+            return Ok(self.text(found));
         }
         if self.args.len() == 2 {
             return Ok(self.text(&self.arg(1)?));
         }
         let wanted = if wanted.is_empty() { super::CONFIG_FILE } else { &wanted };
-        let message = format!("{} is in no parent folder of {}", path::quoted(wanted), self.frame.dir());
+        let message = format!("{} is in no parent folder of {}", path::quoted(wanted), self.frame.dir_in_words());
         Err(self.fault(Code::FILE_MISSING, message).remedy("Correct the name, or give a fallback as second argument."))
     }
 
@@ -317,13 +314,11 @@ impl Call<'_, '_> {
     }
 
     fn include_path(&self) -> Result<Value, Fault> {
-        let here = self.frame.dir();
-        let there = self.included_dir()?;
-        let there = there.as_deref().unwrap_or(here);
+        let there = self.included_dir()?.unwrap_or_else(|| self.frame.dir().to_owned());
         Ok(match self.name {
-            "path_relative_to_include" => self.text(&path::relative(there, here)),
-            "path_relative_from_include" => self.text(&path::relative(here, there)),
-            _ => self.text(&path::absolute(there)),
+            "path_relative_to_include" => self.text(&path::relative(&there, self.frame.dir())),
+            "path_relative_from_include" => self.text(&path::relative(self.frame.dir(), &there)),
+            _ => self.text(&path::absolute(&there)),
         })
     }
 
@@ -336,7 +331,7 @@ impl Call<'_, '_> {
         }
         let session = self.frame.session;
         let place = |fault: Fault| fault.at(self.at.place());
-        let named = path::resolve(self.frame.dir(), &self.arg(0)?).map_err(place)?;
+        let named = self.frame.path(&self.arg(0)?).map_err(place)?;
         let target = session.config_path(&named).map_err(place)?;
         if !session.reader.exists(&target).map_err(place)? {
             return match self.args.get(1) {
@@ -346,15 +341,21 @@ impl Call<'_, '_> {
                     .remedy("Correct the path, or give a default as second argument.")),
             };
         }
-        if let Some(value) = session.configs.borrow().get(&target) {
-            return Ok(value.clone().with_origin(self.at.clone()));
+        let known = session.configs.borrow().get(&target).cloned();
+        if let Some((value, recorded)) = known {
+            recorded.iter().for_each(|recorded| session.rely(recorded));
+            return Ok(value.with_origin(self.at.clone()));
         }
-        self.enter(&target)?;
-        let value = self.read_target(&target);
-        session.reading.borrow_mut().pop();
+        let key = || Some((Key::Config(target.as_str().into()), None));
+        let (value, recorded) = session.shared(key, None, &|_| None, || {
+            self.enter(&target)?;
+            let value = self.read_target(&target);
+            session.reading.borrow_mut().pop();
+            value
+        });
         let value = value.map_err(|fault| fault.note(format!("{target} is read at {}", self.at.place())))?;
-        session.configs.borrow_mut().insert(target, value.clone());
-        Ok(value)
+        session.configs.borrow_mut().insert(target, (value.clone(), recorded));
+        Ok(value.with_origin(self.at.clone()))
     }
 
     fn read_target(&self, target: &str) -> Result<Value, Fault> {
@@ -362,14 +363,15 @@ impl Call<'_, '_> {
         let missing = || self.fault(Code::FILE_MISSING, format!("{target} does not exist"));
         if path::name(target) == values::VALUES_FILE {
             let frame = Frame::open_values(session, target, target, missing).map_err(first)?;
-            return values::whole(&frame, self.at);
+            return values::whole(&frame, &frame.origin());
         }
         if target.ends_with(".stack.hcl") {
-            return StackFile::read(session, target).map_err(first)?.value(self.at);
+            return StackFile::read(session, target).map_err(first)?.value();
         }
         let frame = Frame::open(session, target, missing).map_err(first)?;
         frame.check_locals()?;
-        frame.config()?.whole(&frame, Outputs::Shown, self.at)
+        // Whoever reads it: its values are written there, and are the same for all.
+        frame.config()?.whole(&frame, Outputs::Shown, &frame.origin())
     }
 
     fn enter(&self, target: &str) -> Result<(), Fault> {
@@ -389,6 +391,57 @@ impl Call<'_, '_> {
             ));
         }
         reading.push(target.to_owned());
+        session.reading_max.set(session.reading_max.get().max(reading.len()));
+        session.note_config(target);
         Ok(())
     }
+}
+
+/// Looks for a file in the folders above a configuration's. Without a name it looks for a configuration, as JSON first.
+/// What is found is the same for all configurations in folders of one folder.
+///
+/// # Errors
+/// When a name or a link leads out of the repository, or the source cannot be read.
+pub(super) fn search(frame: &Rc<Frame<'_>>, wanted: &Arc<str>) -> Result<Search, Fault> {
+    let session = frame.session;
+    let start = frame.dir_in_words();
+    let above = if start == "." { start } else { path::parent(start) };
+    if start != "."
+        && let Some(known) = session.memo.and_then(|memo| memo.search(above, wanted))
+    {
+        return Ok(known);
+    }
+    session.reader.begin_part();
+    let found = search_above(frame, start, wanted);
+    let rests_on = session.reader.end_part();
+    let search = match found {
+        Ok(found) => Search { found, rests_on },
+        Err(fault) => {
+            session.reader.include(&rests_on);
+            return Err(fault);
+        }
+    };
+    if start != "."
+        && !search.rests_on.is_broken()
+        && let Some(memo) = session.memo
+    {
+        memo.keep_search(above, wanted, search.clone());
+    }
+    Ok(search)
+}
+
+fn search_above(frame: &Rc<Frame<'_>>, start: &str, wanted: &str) -> Result<Option<Arc<str>>, Fault> {
+    let names: &[&str] = if wanted.is_empty() { &[super::JSON_CONFIG_FILE, super::CONFIG_FILE] } else { &[wanted] };
+    let mut folder = start;
+    while folder != "." {
+        folder = path::parent(folder);
+        for name in names {
+            // Also a name that starts with `/` is taken below the folder.
+            let candidate = path::resolve(folder, name.trim_start_matches('/'))?;
+            if frame.session.reader.exists(&candidate)? {
+                return Ok(Some(path::absolute(&candidate).into()));
+            }
+        }
+    }
+    Ok(None)
 }

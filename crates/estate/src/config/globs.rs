@@ -24,7 +24,7 @@ pub(super) fn mark_glob_as_read(call: &Call<'_, '_>) -> Result<Value, Fault> {
         Some(_) => 1,
     };
     call.arity(skip + 1, skip + 1)?;
-    let pattern = path::resolve(call.frame.dir(), &call.arg(skip)?).map_err(|fault| fault.at(call.at.place()))?;
+    let pattern = call.frame.path(&call.arg(skip)?).map_err(|fault| fault.at(call.at.place()))?;
     let session = call.frame.session;
     let matcher = compile(&pattern, call.at)?;
     // Everything up to the first part that is a pattern is a folder to start at.

@@ -57,7 +57,7 @@ fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> 
     let value = section.get("path").ok_or_else(|| section.origin.fault(Code::HCL_TYPE, "`include` needs `path`"))?;
     let text = value.want_string("`path` of an include")?;
     let target = path::resolve(frame.dir(), &text).map_err(|fault| fault.at(value.origin().place()))?;
-    if target == frame.config_path {
+    if target == frame.config_path() {
         return Err(value
             .fault(Code::INCLUDE_CYCLE, format!("{target} includes itself"))
             .remedy("Remove the include."));
@@ -109,15 +109,15 @@ fn refuse_nested<'s>(frame: &Rc<Frame<'s>>, inner: &Rc<Frame<'s>>) -> Result<(),
     };
     // An included file's paths are taken from the unit's folder; a cycle is named for either reading.
     let cyclic = [frame.dir(), inner.file_dir()].into_iter().any(|base| {
-        path::resolve(base, &target).is_ok_and(|path| path == frame.config_path || path == inner.file.path())
+        path::resolve(base, &target).is_ok_and(|path| path == frame.config_path() || path == inner.file.path())
     });
     if cyclic {
-        let message = format!("{} and {} include each other", frame.config_path, inner.file.path());
+        let message = format!("{} and {} include each other", frame.config_path(), inner.file.path());
         return Err(origin.fault(Code::INCLUDE_CYCLE, message).remedy("Remove one of the includes."));
     }
     Err(origin
         .fault(Code::HCL_UNSUPPORTED, format!("{} is included and includes another file", inner.file.path()))
-        .note(format!("it is included by {}", frame.config_path))
+        .note(format!("it is included by {}", frame.config_path()))
         .remedy("Terragrunt has one level of includes. Include both files from the unit."))
 }
 

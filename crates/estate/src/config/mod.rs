@@ -20,6 +20,7 @@
 //! | `exposed` | a configuration as other configuration sees it, and as it is rendered |
 //! | `legacy` | spellings of Terragrunt before 1.0 |
 //! | `merge` | includes merged into the file that includes them |
+//! | `memo` | what several units have in common, evaluated once |
 //!
 //! Rules taken from Terragrunt (its reference of blocks, attributes and functions, and `pkg/config`) are
 //! stated where they are applied.
@@ -34,6 +35,7 @@ mod include;
 mod json_syntax;
 mod legacy;
 mod literal;
+mod memo;
 mod merge;
 mod partial;
 mod retryable;
@@ -52,6 +54,7 @@ pub(crate) use frame::Frame;
 pub(crate) use globs::glob;
 pub(crate) use include::{first, named as includes};
 pub(crate) use json_syntax::{is_json, parse as parse_json};
+pub(crate) use memo::Memo;
 pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session};
 pub(crate) use stack_file::{Component, ComponentKind, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, StackFile};

@@ -1,13 +1,15 @@
 //! [`Session`]: what all frames of one unit's evaluation share: reader, budget, what was read, what would
 //! need running to be known.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_hcl::{Budget, File, Origin, Value};
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
+use super::memo::{Memo, Notes, Recorded, Recording};
 use super::sections::Section;
 use crate::estate::Outputs;
 use crate::path;
@@ -30,22 +32,30 @@ pub(crate) struct Session<'a> {
     /// The tool's command that the evaluation is for.
     pub(crate) command: &'a str,
     pub(crate) outputs: OutputsMode<'a>,
+    /// Values that are evaluated once for several units. With outputs at hand there are none.
+    pub(super) memo: Option<&'a Memo>,
+    pub(super) recordings: RefCell<Vec<Recording>>,
     /// The folder of the unit's own configuration.
-    pub(crate) unit_dir: String,
+    unit_dir: String,
     unit_config: OnceCell<String>,
     pub(crate) budget: Budget,
-    reads: RefCell<BTreeSet<String>>,
+    reads: RefCell<BTreeSet<Arc<str>>>,
     inexact: RefCell<Vec<Fault>>,
     reads_anything: RefCell<Option<Place>>,
-    contents: RefCell<BTreeSet<String>>,
+    contents: RefCell<BTreeSet<Arc<str>>>,
     /// Files that are being read by `read_terragrunt_config`, outermost first.
     pub(super) reading: RefCell<Vec<String>>,
+    /// Most of them at a time, since somebody began to record.
+    pub(super) reading_max: Cell<usize>,
     /// Configurations that were read, by path.
-    pub(super) configs: RefCell<BTreeMap<String, Value>>,
+    pub(super) configs: RefCell<BTreeMap<String, ReadConfig>>,
     pub(super) used: RefCell<BTreeMap<UnitPath, UsedOutputs>>,
     /// Dependencies of configurations that were read, as far as their outputs are used.
     further: RefCell<BTreeMap<UnitPath, (String, Place)>>,
 }
+
+/// A configuration that was read, and what was recorded while it was.
+type ReadConfig = (Value, Option<Rc<Recorded>>);
 
 /// What an evaluation took from a dependency.
 #[derive(Debug, Default)]
@@ -65,12 +75,15 @@ impl<'a> Session<'a> {
         unit: &UnitPath,
         command: &'a str,
         outputs: OutputsMode<'a>,
+        memo: Option<&'a Memo>,
     ) -> Self {
         Session {
             reader,
             settings,
             command,
+            memo: memo.filter(|_| matches!(outputs, OutputsMode::Unknown)),
             outputs,
+            recordings: RefCell::default(),
             unit_dir: unit.as_str().to_owned(),
             unit_config: OnceCell::new(),
             budget: Budget::new(&settings.limits.hcl),
@@ -82,6 +95,7 @@ impl<'a> Session<'a> {
             reading: RefCell::new(
                 [super::JSON_CONFIG_FILE, super::CONFIG_FILE].map(|name| path::child(unit.as_str(), name)).to_vec(),
             ),
+            reading_max: Cell::new(2),
             configs: RefCell::default(),
             used: RefCell::default(),
             further: RefCell::default(),
@@ -90,16 +104,32 @@ impl<'a> Session<'a> {
 
     /// Notes that a file decides something.
     pub(crate) fn note_read(&self, path: &str) {
-        self.reads.borrow_mut().insert(path.to_owned());
+        let path: Arc<str> = path.into();
+        if !self.recorded(|notes| notes.read(&path)) {
+            self.reads.borrow_mut().insert(path);
+        }
+    }
+
+    /// Notes all that was noted while something was recorded.
+    pub(super) fn note_all(&self, notes: &Notes) {
+        self.reads.borrow_mut().extend(notes.reads.iter().cloned());
+        self.contents.borrow_mut().extend(notes.contents.iter().cloned());
+        notes.inexact.iter().for_each(|fault| self.note_inexact(fault.clone()));
+        if let Some(place) = &notes.anything {
+            self.reads_anything.borrow_mut().get_or_insert_with(|| place.clone());
+        }
     }
 
     /// Every file that was read, sorted.
     pub(crate) fn reads(&self) -> Vec<String> {
-        self.reads.borrow().iter().cloned().collect()
+        self.reads.borrow().iter().map(|path| path.to_string()).collect()
     }
 
     /// Notes that something is not known without running it, once for each place.
     pub(crate) fn note_inexact(&self, fault: Fault) {
+        if self.recorded(|notes| notes.inexact(&fault)) {
+            return;
+        }
         let mut inexact = self.inexact.borrow_mut();
         if !inexact.iter().any(|known| known.place() == fault.place()) {
             inexact.push(fault);
@@ -108,7 +138,12 @@ impl<'a> Session<'a> {
 
     /// Notes that what happens here may read any file of the repository; see [`Session::reads_anything`].
     pub(super) fn note_reads_anything(&self, at: &Origin) {
-        self.reads_anything.borrow_mut().get_or_insert_with(|| at.place());
+        let recorded = self.recorded(|notes| {
+            notes.anything.get_or_insert_with(|| at.place());
+        });
+        if !recorded {
+            self.reads_anything.borrow_mut().get_or_insert_with(|| at.place());
+        }
     }
 
     /// The first place at which something may read files that cannot be told without running it.
@@ -119,12 +154,15 @@ impl<'a> Session<'a> {
     /// Notes that a file counts by its content, which is in no value.
     pub(super) fn note_content(&self, path: &str) {
         self.note_read(path);
-        self.contents.borrow_mut().insert(path.to_owned());
+        let path: Arc<str> = path.into();
+        if !self.recorded(|notes| notes.content(&path)) {
+            self.contents.borrow_mut().insert(path);
+        }
     }
 
     /// Files that count by their content, which is in no value.
     pub(crate) fn contents(&self) -> BTreeSet<String> {
-        self.contents.borrow().clone()
+        self.contents.borrow().iter().map(|path| path.to_string()).collect()
     }
 
     /// What is not known without running something.
@@ -137,8 +175,15 @@ impl<'a> Session<'a> {
         self.used.into_inner()
     }
 
+    /// The folder of the unit's own configuration.
+    pub(crate) fn unit_dir(&self) -> &str {
+        self.note_unit();
+        &self.unit_dir
+    }
+
     /// The unit's own configuration file.
     pub(crate) fn unit_config(&self) -> Result<String, Fault> {
+        self.note_unit();
         if let Some(known) = self.unit_config.get() {
             return Ok(known.clone());
         }

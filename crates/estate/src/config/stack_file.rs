@@ -96,7 +96,8 @@ impl<'s> StackFile<'s> {
     }
 
     /// The file as `read_terragrunt_config` gives it.
-    pub(super) fn value(&self, at: &Origin) -> Result<Value, Fault> {
+    pub(super) fn value(&self) -> Result<Value, Fault> {
+        let at = &self.frame.origin();
         let mut entries = Entries::from([("local".into(), self.frame.all_locals(at)?)]);
         for kind in [ComponentKind::Unit, ComponentKind::Stack] {
             let found = self.components.iter().filter(|component| component.kind == kind);

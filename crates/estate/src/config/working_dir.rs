@@ -18,7 +18,7 @@ const MODULE: &str = "/work/module";
 pub(super) fn get_working_dir(call: &Call<'_, '_>) -> Result<Value, Fault> {
     call.arity(0, 0)?;
     // Of an included file the working directory is the child's.
-    let child = call.frame.child.upgrade();
+    let child = call.frame.child();
     let frame = child.as_ref().unwrap_or(call.frame);
     let Some(source) =
         frame.memoized("(working directory)", || Ok(source(frame)?.unwrap_or_else(|| Value::null(call.at.clone()))))
@@ -33,8 +33,8 @@ pub(super) fn get_working_dir(call: &Call<'_, '_>) -> Result<Value, Fault> {
     let sub = subfolder(&text);
     // Without a source the unit's folder is the module. It keeps its place among what it refers to.
     let session = frame.session;
-    if text.is_empty() && session.unit_dir != "." && module::leads_out(session.reader, &session.unit_dir)? {
-        return Ok(call.text(&format!("{MODULE}/{}", session.unit_dir)));
+    if text.is_empty() && session.unit_dir() != "." && module::leads_out(session.reader, session.unit_dir())? {
+        return Ok(call.text(&format!("{MODULE}/{}", session.unit_dir())));
     }
     Ok(call.text(&if sub.is_empty() { MODULE.to_owned() } else { format!("{MODULE}/{sub}") }))
 }

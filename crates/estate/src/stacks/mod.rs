@@ -181,7 +181,7 @@ fn read(library: &Arc<Library>, settings: &Settings, folder: &UnitPath) -> Resul
                 .remedy("A folder is a unit or a stack. Move one of them."),
         ]);
     }
-    let session = Session::new(&reader, settings, folder, "plan", OutputsMode::Unknown);
+    let session = Session::new(&reader, settings, folder, "plan", OutputsMode::Unknown, None);
     let file = StackFile::read(&session, &path::child(folder.as_str(), STACK_FILE))?;
     let StackFile { components, problems, .. } = file;
     for component in &components {

@@ -1,6 +1,6 @@
 //! `.terragrunt-excludes`.
 
-use portcullis_estate::{Settings, affected};
+use portcullis_estate::{Settings, affected, because};
 use portcullis_model::Code;
 
 use super::{Folder, unit};
@@ -38,7 +38,14 @@ fn a_unit_that_is_left_out_no_more_is_affected() {
     let after = folder.load();
     let found: Vec<String> = affected(&before, &after)
         .iter()
-        .map(|found| format!("{} {}: {}", found.unit, found.kind.name(), found.because(&before, &after).join("; ")))
+        .map(|found| {
+            format!(
+                "{} {}: {}",
+                found.unit,
+                found.kind.name(),
+                because(&before, &after, std::slice::from_ref(found)).unwrap().concat().join("; ")
+            )
+        })
         .collect();
     assert_eq!(found, ["dev/web changed: exclude by .terragrunt-excludes is gone"]);
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_estate::{Affected, AffectedKind, Cache, CacheLimits, Estate, GitObjects, Settings, affected};
+use portcullis_estate::{Affected, AffectedKind, Cache, CacheLimits, Estate, GitObjects, Settings, Unit, affected};
 use portcullis_model::{CommitId, UnitPath};
 use portcullis_testkit::TestRepo;
 use portcullis_testkit::estate::{Edit, EditKind, EstateModel, Files, Random, import};
@@ -96,6 +96,11 @@ fn an_evaluation_of_what_changed_is_an_evaluation_from_nothing() {
 }
 
 #[test]
+fn what_units_share_is_what_each_would_find_alone() {
+    alone_is_the_same(400..402);
+}
+
+#[test]
 fn a_unit_is_affected_if_and_only_if_the_naive_evaluator_says_that_it_differs() {
     affected_is_true(100..102);
 }
@@ -168,6 +173,7 @@ fn units_of_stacks_are_evaluated_again_where_what_generates_them_differs() {
 fn many_estates() {
     for seed in 1_000..1_100 {
         incremental_is_fresh(seed..seed + 1);
+        alone_is_the_same(seed..seed + 1);
         affected_is_true(seed..seed + 1);
         nothing_is_affected(seed..seed + 1);
         results_on_disk(seed..seed + 1);
@@ -193,6 +199,28 @@ fn incremental_is_fresh(seeds: Range<u64>) {
             reused += incremental.units().len() - incremental.evaluated();
         }
         assert!(reused > UNITS * EDITS, "seed {seed}: only {reused} results were used again");
+    }
+}
+
+/// Values that units have in common are evaluated once for all of them. A load of one unit has nothing to share.
+fn alone_is_the_same(seeds: Range<u64>) {
+    for seed in seeds {
+        let history = History::new(seed, &EditKind::ALL);
+        let objects = history.objects();
+        for commit in [history.commits.first().unwrap(), history.commits.last().unwrap()] {
+            let all = load(&objects, commit, &Arc::default());
+            for (path, unit) in all.units() {
+                let settings = Settings { within: path.to_string(), ..Settings::default() };
+                let alone = Estate::load(Arc::new(objects.commit(commit).unwrap()), &settings).unwrap();
+                let (unit, alone) = (unit.as_ref().unwrap(), alone.units().get(path).unwrap().as_ref().unwrap());
+                assert_eq!(unit.parts, alone.parts, "seed {seed}: {path}");
+                assert_eq!(unit.reads, alone.reads, "seed {seed}: {path}");
+                assert_eq!(unit.inexact, alone.inexact, "seed {seed}: {path}");
+                let targets =
+                    |unit: &Unit| unit.dependencies.iter().map(|found| found.target.clone()).collect::<Vec<_>>();
+                assert_eq!(targets(unit), targets(alone), "seed {seed}: {path}");
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod json;
 mod resolved;
 mod root_modules;
 mod rules;
+mod shared;
 mod stacks;
 
 use std::path::Path;

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_fault_survives_the_way_to_the_client_and_back() {
         let fault = Fault::new(Code::DENIED, "no principal matches")
-            .at(portcullis_model::Place { file: "portcullis.hcl".into(), line: 3, column: 1, excerpt: "x".into() })
+            .at(portcullis_model::Place::line("portcullis.hcl", 3, 1, "x"))
             .remedy("Add one.")
             .note("first")
             .note("second");

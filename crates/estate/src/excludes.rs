@@ -75,12 +75,8 @@ fn read(file: &str, text: &str) -> (Vec<Filter>, Vec<Fault>) {
         if filter.is_empty() || filter.starts_with('#') {
             continue;
         }
-        let place = Place {
-            file: file.to_owned(),
-            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-            column: 1,
-            excerpt: line.chars().take(200).collect(),
-        };
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let place = Place::line(file, number, 1, line.chars().take(200).collect::<String>());
         match parse(filter) {
             Ok(Some((what, name))) => filters.push(Filter { what, name, place }),
             // Leads out of the folder: there is no such unit here.

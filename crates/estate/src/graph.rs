@@ -201,12 +201,7 @@ mod tests {
                         target: unit(target),
                         foreign: false,
                         outputs: false,
-                        place: Place {
-                            file: format!("{path}/terragrunt.hcl"),
-                            line: 3,
-                            column: 1,
-                            excerpt: String::new(),
-                        },
+                        place: Place::line(format!("{path}/terragrunt.hcl"), 3, 1, ""),
                     })
                     .collect();
                 let made = Unit {

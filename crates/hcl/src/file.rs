@@ -7,22 +7,25 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use hcl_edit::structure::Body;
+use hcl_edit::template::Template;
 use portcullis_model::fault::Place;
 use portcullis_model::{Code, Fault};
 
-use crate::redefined::Names;
-use crate::{Limits, redefined};
+use crate::Limits;
+use crate::syntax::{self, Diagnosis, Renamed, Rewrites};
 
 /// Characters of a source line that a place shows.
 const EXCERPT: usize = 200;
+/// Of a longer line, characters before the place that are shown.
+const BEFORE: usize = 60;
 
 /// A file's text and syntax tree. Shared by `Arc`; values point into it.
 pub struct File {
     path: String,
     text: String,
     body: Body,
-    /// Keys of objects that the tree has under another name.
-    renamed: Names,
+    /// What the tree was shown in another way than it stands in the text.
+    rewrites: Rewrites,
     /// Byte offset at which each line starts.
     lines: Vec<usize>,
     /// What the text was made of, when that is another notation.
@@ -59,13 +62,8 @@ impl File {
     }
 
     fn parsed(mut self, limits: &Limits) -> Result<Arc<File>, Fault> {
-        // An item has a sign between key and value, and something between it and the next one.
-        let count = |signs: [u8; 2]| self.text.bytes().filter(|byte| signs.contains(byte)).count();
-        if count([b'=', b':']).min(count([b',', b'\n'])) > limits.file_items {
-            let message = format!("the file has more than {} attributes and items", limits.file_items);
-            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(&self.path)));
-        }
-        (self.body, self.renamed) = redefined::parse(&self.text).map_err(|error| self.syntax_fault(&error))?;
+        self.rewrites = syntax::body(&self.text, limits).map_err(|diagnosis| self.diagnosed(&diagnosis))?;
+        self.body = syntax::parse(&self.text, &self.rewrites).map_err(|error| self.refused(&error))?;
         Ok(Arc::new(self))
     }
 
@@ -79,20 +77,65 @@ impl File {
             let message = format!("the file is larger than {} bytes", limits.file_bytes);
             return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
         }
-        let text = std::str::from_utf8(text).map_err(|error| {
-            let message = format!("the file is not UTF-8 at byte {}", error.valid_up_to());
-            Fault::new(Code::HCL_SYNTAX, message).at(Place::file(path))
-        })?;
-        // A byte order mark is allowed by HCL and means nothing.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Ok(File { path: path.to_owned(), text, body: Body::new(), renamed: Names::new(), lines, written: None })
+        syntax::decode(text)
+            .map(|text| File::of(path, text))
+            .map_err(|(diagnosis, before)| File::of(path, before).diagnosed(&diagnosis))
     }
 
-    pub(crate) fn syntax_fault(&self, error: &hcl_edit::parser::Error) -> Fault {
+    fn of(path: &str, text: &str) -> File {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            body: Body::new(),
+            rewrites: Rewrites::default(),
+            lines,
+            written: None,
+        }
+    }
+
+    /// The file as a template, and the file to evaluate it with.
+    pub(crate) fn template(self: &Arc<File>, limits: &Limits) -> Result<(Template, Arc<File>), Fault> {
+        let rewrites = syntax::template(&self.text, limits).map_err(|diagnosis| self.diagnosed(&diagnosis))?;
+        let template = syntax::parse(&self.text, &rewrites).map_err(|error| self.refused(&error))?;
+        if rewrites.renamed.is_empty() {
+            return Ok((template, Arc::clone(self)));
+        }
+        Ok((template, Arc::new(File { rewrites, ..File::of(&self.path, &self.text) })))
+    }
+
+    fn diagnosed(&self, diagnosis: &Diagnosis) -> Fault {
+        let mut fault = Fault::new(diagnosis.code, &*diagnosis.message).at(self.place(&diagnosis.at));
+        for line in &diagnosis.notes {
+            fault = fault.note(format!("{} line {}", line.before, self.place(&(line.at..line.at)).line));
+        }
+        match &diagnosis.remedy {
+            Some(remedy) => fault.remedy(remedy),
+            None => fault,
+        }
+    }
+
+    /// What HCL takes and the library that makes the tree does not.
+    fn refused(&self, error: &hcl_edit::parser::Error) -> Fault {
         let offset = error.location().offset();
-        Fault::new(Code::HCL_SYNTAX, format!("the HCL does not parse: {}", error.message()))
-            .at(self.place(&(offset..offset)))
+        let (code, message, remedy) = match error.message() {
+            message if message.contains("nested levels") => (
+                Code::HCL_TOO_LARGE,
+                "the file is nested deeper than 64 levels".to_owned(),
+                "Move inner parts into `locals`.",
+            ),
+            message if message.contains("chained binary operators") => (
+                Code::HCL_TOO_LARGE,
+                "there are more than 128 operators in one expression".to_owned(),
+                "Split the expression into several `locals`.",
+            ),
+            message => (
+                Code::HCL_SYNTAX,
+                format!("this is HCL that is not supported here: {message}"),
+                "Write it in another way.",
+            ),
+        };
+        Fault::new(code, message).at(self.place(&(offset..offset))).remedy(remedy)
     }
 
     /// The syntax tree.
@@ -100,9 +143,9 @@ impl File {
         &self.body
     }
 
-    /// The name of an object's key that starts at a place, if the tree has another; see [`redefined`].
-    pub(crate) fn renamed(&self, start: usize) -> Option<&Arc<str>> {
-        self.renamed.get(&start)
+    /// What an object's key that starts at a place is, if the tree has another.
+    pub(crate) fn renamed(&self, start: usize) -> Option<&Renamed> {
+        self.rewrites.renamed.get(&start)
     }
 
     /// The name that it was parsed under.
@@ -120,6 +163,11 @@ impl File {
         self.text.get(range.clone()).unwrap_or("")
     }
 
+    /// The line of a byte, from 1.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).max(1)
+    }
+
     /// The place at which a byte range starts: line and column from 1, the column in characters.
     pub fn place(&self, range: &Range<usize>) -> Place {
         if let Some(Written { file, places }) = &self.written {
@@ -131,15 +179,20 @@ impl File {
             return file.place(&(at..at));
         }
         let at = range.start.min(self.text.len());
-        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let line = self.line(at);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
-        let column = self.text.get(start..at).map_or(1, |before| before.chars().count() + 1);
+        let before = self.text.get(start..at).map_or(0, |before| before.chars().count());
+        let source = self.slice(&(start..end)).trim_end();
+        // Of a long line, the part round the place.
+        let skipped = if before < EXCERPT - BEFORE { 0 } else { before - BEFORE };
+        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Place {
             file: self.path.clone(),
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-            excerpt: self.slice(&(start..end)).trim_end().chars().take(EXCERPT).collect(),
+            line: short(line),
+            column: short(before + 1),
+            excerpt: source.chars().skip(skipped).take(EXCERPT).collect(),
+            excerpt_column: short(skipped + 1),
         }
     }
 }
@@ -159,14 +212,7 @@ pub struct Origin {
 
 static BUILT_IN: LazyLock<Arc<File>> = LazyLock::new(|| {
     let path = "(built in)".to_owned();
-    Arc::new(File {
-        path,
-        text: String::new(),
-        body: Body::new(),
-        renamed: Names::new(),
-        lines: vec![0],
-        written: None,
-    })
+    Arc::new(File::of(&path, ""))
 });
 
 impl Origin {
@@ -253,5 +299,12 @@ mod tests {
         assert_eq!(File::parse("a", b"\xff", &limits).unwrap_err().code(), Code::HCL_SYNTAX);
         let limits = Limits { file_items: 1, ..Limits::default() };
         assert_eq!(File::parse("a", b"a = 1\nb = 2\n", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        let limits = Limits { object_keys: 1, ..Limits::default() };
+        assert_eq!(File::parse("a", b"a = { b = 1, c = 2 }", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        assert!(File::parse("a", b"a = { b = 1 }", &limits).is_ok());
+        let limits = Limits { key_comparisons: 2, ..Limits::default() };
+        let objects = |count: usize| "a = { b = 1, c = 2 }\n".replace('a', "x").repeat(count);
+        let text = objects(3).replacen('x', "y", 1).replacen('x', "z", 1);
+        assert_eq!(File::parse("a", text.as_bytes(), &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
     }
 }

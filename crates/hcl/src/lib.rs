@@ -7,6 +7,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `syntax` | the grammar: what is wrong with a text, and where |
 //! | [`file`] | source text, syntax tree, places in it |
 //! | [`value`] | values, their marks and their accessors |
 //! | [`types`] | types, unification and conversion |
@@ -14,7 +15,6 @@
 //! | `functions` | the pure functions of Terraform |
 //! | `json` | values from and to JSON |
 //! | `number`, `notation` | arithmetic as Terraform does it; numbers as text |
-//! | `redefined` | objects that name a key twice |
 //! | `set_order` | the order of a set's elements |
 //! | [`scope`] | how the host answers names and functions |
 //! | [`limits`] | sizes, steps and depth |
@@ -33,8 +33,8 @@ mod functions;
 mod json;
 mod notation;
 mod number;
-mod redefined;
 mod set_order;
+mod syntax;
 
 pub use eval::{evaluate, render};
 pub use file::{File, Origin};

@@ -12,9 +12,12 @@ use portcullis_model::{Code, Fault};
 pub struct Limits {
     /// Bytes of one file before it is parsed.
     pub file_bytes: usize,
-    /// Attributes and object items of one file, counted by their signs (`=` or `:`, and `,` or a line end) before
-    /// it is parsed. The parser compares each key of an object with all before it.
+    /// Attributes, blocks and items of objects and lists of one file, before the syntax tree is made.
     pub file_items: usize,
+    /// Keys of one object as it is written.
+    pub object_keys: usize,
+    /// Comparisons of keys in one file: the parser compares each key of an object with all before it.
+    pub key_comparisons: usize,
     /// Evaluation steps (expressions evaluated, elements produced).
     pub steps: u64,
     /// Nesting of evaluation, through expressions and through the names that they refer to.
@@ -29,7 +32,9 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             file_bytes: 1 << 20,
-            file_items: 20_000,
+            file_items: 50_000,
+            object_keys: 3_000,
+            key_comparisons: 10_000_000,
             steps: 2_000_000,
             depth: 192,
             grown_bytes: 64 << 20,

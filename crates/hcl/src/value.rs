@@ -22,7 +22,7 @@ use crate::types::Type;
 use crate::{Origin, set_order};
 
 use node::Node;
-pub(crate) use want::article;
+pub use want::article;
 
 /// Entries of a map or object, sorted by key as Terraform iterates them.
 pub type Entries = BTreeMap<Arc<str>, Value>;

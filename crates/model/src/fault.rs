@@ -19,15 +19,33 @@ pub struct Place {
     pub line: u32,
     /// Column in characters, from 1. 0 when the whole line is meant.
     pub column: u32,
-    /// The source line, at most 200 characters, for messages. Empty when not known.
+    /// The source line, at most 200 characters, for messages: of a longer one, a part round the column. Empty when not
+    /// known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub excerpt: String,
+    /// Column of the excerpt's first character, from 1.
+    #[serde(default = "first_column", skip_serializing_if = "is_first_column")]
+    pub excerpt_column: u32,
+}
+
+fn first_column() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_first_column(column: &u32) -> bool {
+    *column == first_column()
 }
 
 impl Place {
+    /// A line and column of a file, with the source line.
+    pub fn line(file: impl Into<String>, line: u32, column: u32, excerpt: impl Into<String>) -> Self {
+        Place { line, column, excerpt: excerpt.into(), ..Place::file(file) }
+    }
+
     /// A place that is a whole file.
     pub fn file(file: impl Into<String>) -> Self {
-        Place { file: file.into(), line: 0, column: 0, excerpt: String::new() }
+        Place { file: file.into(), line: 0, column: 0, excerpt: String::new(), excerpt_column: first_column() }
     }
 }
 

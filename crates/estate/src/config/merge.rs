@@ -2,7 +2,7 @@
 //!
 //! Everywhere `parent` is the included file and `child` the one that includes it; the child wins.
 
-use portcullis_hcl::value::Entries;
+use portcullis_hcl::value::{Entries, article};
 use portcullis_hcl::{Kind, Value};
 use portcullis_model::{Code, Fault};
 
@@ -275,7 +275,7 @@ fn deep(parent: &Value, child: &Value, append: bool) -> Result<Value, Fault> {
         (Kind::Null | Kind::Seq(..), _) | (_, Kind::Null) => return Ok(child.clone()),
         (_, Kind::Seq(..)) if append => {
             return Err(child
-                .fault(Code::HCL_TYPE, format!("a list cannot be merged into a {}", parent.type_name()))
+                .fault(Code::HCL_TYPE, format!("a list cannot be merged into {}", article(parent.type_name())))
                 .note(format!("the other value is at {}", parent.origin().place())));
         }
         _ => return Ok(child.clone()),

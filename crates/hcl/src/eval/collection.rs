@@ -9,11 +9,18 @@ use hcl_edit::expr::{Array, Expression, ForExpr, Object, ObjectKey};
 use portcullis_model::{Code, Fault};
 
 use super::{Context, Frame};
+use crate::syntax::Renamed;
 use crate::value::{Entries, Kind, SeqKind, article};
 use crate::{Origin, Value};
 
 /// What one element of a `for` over something unknown is bound to.
 const ELEMENT: &str = "element";
+
+/// The key of an item.
+enum Written<'o> {
+    Name(Arc<str>),
+    Value(&'o Expression),
+}
 
 impl Context<'_> {
     pub(super) fn array(&self, array: &Array, at: Origin) -> Result<Value, Fault> {
@@ -28,16 +35,9 @@ impl Context<'_> {
         let mut unknown_keys = Vec::new();
         let mut sensitive = false;
         for (key, value) in object {
-            let again = match key {
-                ObjectKey::Ident(name) => name.span(),
-                ObjectKey::Expression(expr) => expr.span(),
-            };
-            let name: Arc<str> = match key {
-                _ if let Some(name) = again.and_then(|span| self.file.renamed(span.start)) => Arc::clone(name),
-                ObjectKey::Ident(name) => name.value().as_str().into(),
-                // Without parentheses it is a name like any other.
-                ObjectKey::Expression(Expression::Null(_)) => "null".into(),
-                ObjectKey::Expression(expr) => {
+            let name: Arc<str> = match self.written(object, key) {
+                Written::Name(name) => name,
+                Written::Value(expr) => {
                     self.refuse_ambiguous(expr)?;
                     let key = self.eval(expr)?;
                     sensitive |= key.is_sensitive();
@@ -57,6 +57,27 @@ impl Context<'_> {
         }
         unknown_keys.push(object);
         Ok(Value::derived("{}", &unknown_keys, at))
+    }
+
+    /// What a key is in the file: the tree has another one in the place of a key that is there before.
+    fn written<'o>(&self, object: &'o Object, key: &'o ObjectKey) -> Written<'o> {
+        let start = |key: &ObjectKey| match key {
+            ObjectKey::Ident(name) => name.span().map(|span| span.start),
+            ObjectKey::Expression(expr) => expr.span().map(|span| span.start),
+        };
+        let key = match start(key).and_then(|start| self.file.renamed(start)) {
+            Some(Renamed::Name(name)) => return Written::Name(Arc::clone(name)),
+            Some(Renamed::Like(first)) => {
+                object.iter().map(|(key, _)| key).find(|key| start(key) == Some(*first)).unwrap_or(key)
+            }
+            None => key,
+        };
+        match key {
+            ObjectKey::Ident(name) => Written::Name(name.value().as_str().into()),
+            // Without parentheses it is a name like any other.
+            ObjectKey::Expression(Expression::Null(_)) => Written::Name("null".into()),
+            ObjectKey::Expression(expr) => Written::Value(expr),
+        }
     }
 
     /// `{ local.a = 1 }` could mean the name `local.a` or the value of it; Terraform refuses it.

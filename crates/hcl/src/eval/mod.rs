@@ -14,9 +14,9 @@ mod template;
 use std::sync::Arc;
 
 pub(crate) use operator::equal;
+pub(crate) use template::unescape;
 
 use hcl_edit::expr::{Conditional, Expression, Traversal};
-use hcl_edit::template::Template;
 use portcullis_model::{Code, Fault};
 
 use crate::scope::static_steps;
@@ -31,9 +31,9 @@ pub fn evaluate(expr: &Expression, file: &Arc<File>, scope: &dyn Scope, budget: 
 
 /// Renders a whole file as a template (as `templatefile` does). The file is made with [`File::plain`].
 pub fn render(file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Value, Fault> {
-    let template: Template = file.text().parse().map_err(|error| file.syntax_fault(&error))?;
+    let (template, file) = &file.template(budget.limits())?;
     let at = Origin::new(file, 0..file.text().len());
-    Context { file, scope, budget, frame: None }.template(&template, template::Text::Plain, &at)
+    Context { file, scope, budget, frame: None }.template(template, template::Text::Plain, &at)
 }
 
 /// What an expression is evaluated in.
@@ -91,11 +91,8 @@ impl<'a> Context<'a> {
         match expr {
             Expression::Null(_) => Ok(Value::null(at)),
             Expression::Bool(value) => Ok(Value::bool(*value.value(), at)),
-            Expression::Number(literal) => literal_number(&literal.value().to_string(), at),
+            Expression::Number(_) => literal_number(at),
             Expression::String(text) => {
-                if at.text().contains('\n') {
-                    return Err(template::broken_line(&at));
-                }
                 self.budget.grow(text.value().len())?;
                 Ok(Value::string(text.value().as_str(), at))
             }
@@ -235,12 +232,16 @@ fn decides_alone(value: &Value) -> bool {
     value.is_unknown() || value.as_str().is_some()
 }
 
-fn literal_number(parsed: &str, at: Origin) -> Result<Value, Fault> {
-    // The parser keeps 64 bits; the text has all digits.
-    let text = at.text().replace(char::is_whitespace, "");
-    let text = text.as_str();
-    match number::parse(text).or_else(|| number::parse(parsed)) {
-        Some(value) => Ok(Value::number(value, at)),
+/// The parser keeps 64 bits, and may have been shown another number; the text has all digits.
+fn literal_number(at: Origin) -> Result<Value, Fault> {
+    let text = at.text();
+    // A sign may stand before it, with white space or a comment between them.
+    let digits = text.rsplit([' ', '\t', '/', '\n', '\r']).next().unwrap_or(text);
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    let number = number::parse(digits);
+    match number {
+        Some(number) if text.starts_with('-') => Ok(Value::number(-number, at)),
+        Some(number) => Ok(Value::number(number, at)),
         None => Err(at.fault(Code::HCL_EVALUATION, "the number has too many digits")),
     }
 }

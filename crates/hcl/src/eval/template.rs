@@ -123,12 +123,6 @@ impl Context<'_> {
     }
 }
 
-/// The parser takes a line end in quotes where the quotes are in a heredoc; HCL does not.
-pub(super) fn broken_line(at: &Origin) -> Fault {
-    at.fault(Code::HCL_SYNTAX, "a string in quotes ends with its line")
-        .remedy("Write `\\n` for a line end, or use a heredoc.")
-}
-
 /// The string that is made.
 #[derive(Default)]
 struct Output {
@@ -289,7 +283,7 @@ impl Layout<'_> {
 }
 
 /// Replaces `$${` and `%%{`, and in quotes the backslash escapes. The parser has checked them.
-fn unescape(source: &str, quoted: bool) -> String {
+pub(crate) fn unescape(source: &str, quoted: bool) -> String {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(at) = rest.find(['$', '%', '\\']) {

@@ -67,7 +67,8 @@ impl Value {
     }
 }
 
-pub(crate) fn article(noun: &str) -> String {
+/// The noun with its article, for messages: `a list`, `an object`.
+pub fn article(noun: &str) -> String {
     match noun {
         "null" => noun.to_owned(),
         _ if noun.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {noun}"),

@@ -33,15 +33,27 @@ pub struct Change {
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.from.place.is_none() && self.before.is_none() && self.after.is_none() {
+            return write!(f, "{}: {}", self.attribute, self.summary);
+        }
         let from = if self.after.is_some() { "from" } else { "was in" };
         write!(f, "{}: {} ({from} {})", self.attribute, self.summary, self.from)
     }
 }
 
-/// What differs, in the order of attributes; at most [`CHANGES_MAX`].
+/// What differs, in the order of attributes; at most [`CHANGES_MAX`], and a line that says when there are more.
 pub(crate) fn changes(before: &Effective, after: &Effective) -> Vec<Change> {
-    let mut comparison = Comparison { before, after, found: Vec::new() };
+    let mut comparison = Comparison { before, after, found: Vec::new(), cut: false };
     comparison.compare("", Some(&before.tree), Some(&after.tree));
+    if comparison.cut {
+        comparison.found.push(Change {
+            attribute: "…".to_owned(),
+            before: None,
+            after: None,
+            summary: format!("more than {CHANGES_MAX} attributes differ"),
+            from: Provenance { place: None, include: None },
+        });
+    }
     comparison.found
 }
 
@@ -49,6 +61,8 @@ struct Comparison<'a> {
     before: &'a Effective,
     after: &'a Effective,
     found: Vec<Change>,
+    /// Whether there were more.
+    cut: bool,
 }
 
 impl Comparison<'_> {
@@ -80,6 +94,7 @@ impl Comparison<'_> {
 
     fn note(&mut self, name: &str, before: Option<&Value>, after: Option<&Value>) {
         if self.found.len() >= CHANGES_MAX {
+            self.cut = true;
             return;
         }
         let from = match (before, after) {

@@ -13,6 +13,7 @@ use crate::change::{Change, changes};
 use crate::config::Memo;
 use crate::estate::in_parallel;
 use crate::moved::suffixes;
+use crate::unit::{Difference, is_content};
 use crate::{Estate, Provenance};
 
 /// What stands for a unit's own path where units have the same change but for it.
@@ -118,12 +119,32 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
     let mut per_unit = Vec::new();
     for (unit, changes) in differing.into_iter().zip(compared) {
         match changes {
+            // What no value shows, such as an order of hooks, is named at least.
+            Some(changes) if changes.is_empty() => {
+                let parts = parts_that_differ(base, head, &unit);
+                per_unit.push((unit, parts));
+            }
             Some(changes) => per_unit.push((unit, changes)),
             None => found.broken.push(unit),
         }
     }
     found.groups = grouped(per_unit);
     Ok(found)
+}
+
+fn parts_that_differ(base: &Estate, head: &Estate, unit: &UnitPath) -> Vec<Change> {
+    let (Some(Ok(before)), Some(Ok(after))) = (base.units().get(unit), head.units().get(unit)) else {
+        return Vec::new();
+    };
+    let differ = after.parts.differences(&before.parts).into_iter().filter(|(name, _)| !is_content(name));
+    let change = |(name, how): (&str, Difference)| Change {
+        attribute: name.to_owned(),
+        before: None,
+        after: None,
+        summary: how.to_string(),
+        from: Provenance { place: None, include: None },
+    };
+    differ.map(change).collect()
 }
 
 /// A change without what is each unit's own.
@@ -139,12 +160,12 @@ fn grouped(per_unit: Vec<(UnitPath, Vec<Change>)>) -> Vec<Group> {
                 before: change.before.as_ref().map(|json| neutral(json, &own)),
                 after: change.after.as_ref().map(|json| neutral(json, &own)),
                 summary: without(&change.summary, &own),
-                from: Some(change.from.clone()),
+                from: Some(change.from.clone()).filter(|from| from.place.is_some()),
             };
             let text = |json: &Option<Json>| json.as_ref().map(Json::to_string);
             let key = (change.attribute.clone(), neutral.summary.clone(), text(&neutral.before), text(&neutral.after));
             let entry = shared.entry(key).or_insert_with(|| (Vec::new(), neutral, change.clone()));
-            if entry.1.from.as_ref() != Some(&change.from) {
+            if entry.1.from.as_ref().is_some_and(|from| *from != change.from) {
                 entry.1.from = None;
             }
             entry.0.push(unit.clone());
@@ -164,7 +185,7 @@ fn grouped(per_unit: Vec<(UnitPath, Vec<Change>)>) -> Vec<Group> {
 impl From<Change> for SharedChange {
     fn from(change: Change) -> Self {
         let Change { attribute, before, after, summary, from } = change;
-        SharedChange { attribute, before, after, summary, from: Some(from) }
+        SharedChange { attribute, before, after, summary, from: Some(from).filter(|from| from.place.is_some()) }
     }
 }
 

@@ -129,6 +129,17 @@ impl Estate {
         self.graph.order()
     }
 
+    /// How many units have to come before a unit, one after the other: 0 for one that depends on no other unit of this
+    /// estate. Units of one level do not wait for each other.
+    pub fn level(&self, unit: &UnitPath) -> Option<usize> {
+        self.graph.level(unit)
+    }
+
+    /// The longest chain of units that wait for each other, first to last: no run of all units is shorter.
+    pub fn critical_path(&self) -> Vec<&UnitPath> {
+        self.graph.critical_path()
+    }
+
     /// The units of this estate that depend on `unit` directly, by path.
     pub fn dependents(&self, unit: &UnitPath) -> impl Iterator<Item = &UnitPath> {
         self.graph.dependents(unit)

@@ -243,10 +243,12 @@ fn exclude(config: &Config) -> Result<Option<Exclude>, Fault> {
 }
 
 fn section_part(kind: &str, section: &Section, session: &Session<'_>, parts: &mut BTreeMap<String, Digest>) {
-    let mut digest = DigestBuilder::new("portcullis section v1");
-    digest.number(section.attributes.len() as u64);
-    for (name, value) in &section.attributes {
-        session.note_unknowns(value);
+    let mut digest = DigestBuilder::new("portcullis section v2");
+    section.attributes.values().for_each(|value| session.note_unknowns(value));
+    let written = section.attributes.iter().filter(|(name, value)| !config::is_default(kind, name, value));
+    let written: Vec<_> = written.collect();
+    digest.number(written.len() as u64);
+    for (name, value) in written {
         digest.text(name);
         value.digest_into(&mut digest);
     }
@@ -258,7 +260,9 @@ fn section_part(kind: &str, section: &Section, session: &Session<'_>, parts: &mu
 fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<String, Digest>) {
     for (name, value) in &config.plain {
         session.note_unknowns(value);
-        parts.insert((*name).to_owned(), value.digest());
+        if !config::is_default("", name, value) {
+            parts.insert((*name).to_owned(), value.digest());
+        }
     }
     if let Some(inputs) = &config.inputs {
         session.note_unknowns(inputs);

@@ -19,6 +19,7 @@ const STEPS_MAX: usize = 200_000;
 pub(crate) struct Graph {
     dependents: BTreeMap<UnitPath, BTreeSet<UnitPath>>,
     order: Vec<UnitPath>,
+    levels: BTreeMap<UnitPath, usize>,
 }
 
 impl Graph {
@@ -38,7 +39,42 @@ impl Graph {
             waiting.insert(path.clone(), count);
         }
         let order = kahn(waiting, &dependents);
-        Graph { dependents, order }
+        let mut levels: BTreeMap<UnitPath, usize> = BTreeMap::new();
+        for path in &order {
+            let dependencies = units.get(path).into_iter().flat_map(inner);
+            let below = dependencies.filter_map(|dependency| levels.get(&dependency.target));
+            let level = below.max().map_or(0, |below| below + 1);
+            levels.insert(path.clone(), level);
+        }
+        Graph { dependents, order, levels }
+    }
+
+    /// How many units have to come before a unit, one after the other.
+    pub(crate) fn level(&self, unit: &UnitPath) -> Option<usize> {
+        self.levels.get(unit).copied()
+    }
+
+    /// The longest chain of units that wait for each other, first to last; the first by path among equals.
+    pub(crate) fn critical_path(&self) -> Vec<&UnitPath> {
+        // From a unit of the highest level downwards, each step to one that is exactly one level lower.
+        let top = self.levels.iter().fold(None, |top: Option<(&UnitPath, usize)>, (path, level)| match top {
+            Some((_, highest)) if highest >= *level => top,
+            _ => Some((path, *level)),
+        });
+        let Some((mut at, mut level)) = top else { return Vec::new() };
+        let mut before: BTreeMap<&UnitPath, Vec<&UnitPath>> = BTreeMap::new();
+        for (target, dependents) in &self.dependents {
+            dependents.iter().for_each(|dependent| before.entry(dependent).or_default().push(target));
+        }
+        let mut way = vec![at];
+        while level > 0 {
+            let targets = before.get(at).into_iter().flatten();
+            let Some(next) = targets.copied().find(|target| self.level(target) == Some(level - 1)) else { break };
+            way.push(next);
+            (at, level) = (next, level - 1);
+        }
+        way.reverse();
+        way
     }
 
     /// Every unit after all that it depends on; among those that are free to go, by path.
@@ -229,6 +265,11 @@ mod tests {
         assert_eq!(order, ["b", "z", "a", "c"]);
         let dependents: Vec<&str> = graph.dependents(&UnitPath::parse("a").unwrap()).map(UnitPath::as_str).collect();
         assert_eq!(dependents, ["c"]);
+        let level = |name: &str| graph.level(&UnitPath::parse(name).unwrap());
+        assert_eq!(["b", "z", "a", "c"].map(level), [0, 0, 1, 2].map(Some));
+        assert_eq!(level("nowhere"), None);
+        assert_eq!(graph.critical_path().iter().map(|unit| unit.as_str()).collect::<Vec<_>>(), ["z", "a", "c"]);
+        assert!(Graph::new(&Units::new()).critical_path().is_empty());
     }
 
     #[test]

@@ -134,8 +134,13 @@ fn the_graph_comes_in_four_forms() {
 #[test]
 fn the_order_puts_dependencies_first() {
     let repo = repository(SMALL);
-    assert_eq!(units(&repo.path(), &["order"]).text(), "  0 live/db\n  1 live/app\n  0 live/old\n");
-    assert_eq!(units(&repo.path(), &["order", "--json"]).json()[1], json!({ "path": "live/app", "level": 1 }));
+    assert_eq!(
+        units(&repo.path(), &["order"]).text(),
+        "level 0: 2 units\n  live/db\n  live/old\nlevel 1: 1 unit\n  live/app\n\
+         critical path (2 units): live/db → live/app\n"
+    );
+    let order = units(&repo.path(), &["order", "--json"]).json();
+    assert_eq!(order[1], json!({ "path": "live/app", "level": 1, "critical": true }));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod compare;
 mod look;
+mod schemas;
 
 use std::path::Path;
 

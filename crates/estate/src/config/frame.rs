@@ -427,7 +427,7 @@ impl Scope for Names<'_, '_> {
     }
 
     fn function_names(&self) -> Vec<&str> {
-        functions::NAMES.to_vec()
+        functions::names()
     }
 
     fn variable_names(&self) -> Vec<&str> {

@@ -17,79 +17,73 @@ use super::stack_file::StackFile;
 use super::{files, globs, merge, values, working_dir};
 use crate::path;
 
+/// Which files decide a function's result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// None that its arguments name.
+    Nothing,
+    /// Those that its arguments name: with an argument that is not known, any file.
+    Named,
+}
+
 /// Every function that is answered here.
-pub(super) const NAMES: &[&str] = &[
-    "abspath",
-    "constraint_check",
-    "deep_merge",
-    "file",
-    "filebase64",
-    "filebase64sha256",
-    "filebase64sha512",
-    "fileexists",
-    "filemd5",
-    "fileset",
-    "filesha1",
-    "filesha256",
-    "filesha512",
-    "find_in_parent_folders",
-    "get_aws_account_alias",
-    "get_aws_account_id",
-    "get_aws_caller_identity_arn",
-    "get_aws_caller_identity_user_id",
-    "get_default_retryable_errors",
-    "get_env",
-    "get_original_terragrunt_dir",
-    "get_parent_terragrunt_dir",
-    "get_path_from_repo_root",
-    "get_path_to_repo_root",
-    "get_platform",
-    "get_repo_root",
-    "get_terraform_cli_args",
-    "get_terraform_command",
-    "get_terraform_commands_that_need_input",
-    "get_terraform_commands_that_need_locking",
-    "get_terraform_commands_that_need_parallelism",
-    "get_terraform_commands_that_need_vars",
-    "get_terragrunt_dir",
-    "get_terragrunt_source_cli_flag",
-    "get_working_dir",
-    "mark_as_read",
-    "mark_glob_as_read",
-    "path_relative_from_include",
-    "path_relative_to_include",
-    "pathexpand",
-    "read_terragrunt_config",
-    "read_tfvars_file",
-    "run_cmd",
-    "sops_decrypt_file",
-    "templatefile",
+const FUNCTIONS: &[(&str, Reads)] = &[
+    ("abspath", Reads::Nothing),
+    ("constraint_check", Reads::Nothing),
+    ("deep_merge", Reads::Nothing),
+    ("file", Reads::Named),
+    ("filebase64", Reads::Named),
+    ("filebase64sha256", Reads::Named),
+    ("filebase64sha512", Reads::Named),
+    ("fileexists", Reads::Named),
+    ("filemd5", Reads::Named),
+    ("fileset", Reads::Named),
+    ("filesha1", Reads::Named),
+    ("filesha256", Reads::Named),
+    ("filesha512", Reads::Named),
+    ("find_in_parent_folders", Reads::Named),
+    ("get_aws_account_alias", Reads::Nothing),
+    ("get_aws_account_id", Reads::Nothing),
+    ("get_aws_caller_identity_arn", Reads::Nothing),
+    ("get_aws_caller_identity_user_id", Reads::Nothing),
+    ("get_default_retryable_errors", Reads::Nothing),
+    ("get_env", Reads::Nothing),
+    ("get_original_terragrunt_dir", Reads::Nothing),
+    ("get_parent_terragrunt_dir", Reads::Nothing),
+    ("get_path_from_repo_root", Reads::Nothing),
+    ("get_path_to_repo_root", Reads::Nothing),
+    ("get_platform", Reads::Nothing),
+    ("get_repo_root", Reads::Nothing),
+    ("get_terraform_cli_args", Reads::Nothing),
+    ("get_terraform_command", Reads::Nothing),
+    ("get_terraform_commands_that_need_input", Reads::Nothing),
+    ("get_terraform_commands_that_need_locking", Reads::Nothing),
+    ("get_terraform_commands_that_need_parallelism", Reads::Nothing),
+    ("get_terraform_commands_that_need_vars", Reads::Nothing),
+    ("get_terragrunt_dir", Reads::Nothing),
+    ("get_terragrunt_source_cli_flag", Reads::Nothing),
+    ("get_working_dir", Reads::Nothing),
+    ("mark_as_read", Reads::Named),
+    ("mark_glob_as_read", Reads::Named),
+    ("path_relative_from_include", Reads::Nothing),
+    ("path_relative_to_include", Reads::Nothing),
+    ("pathexpand", Reads::Nothing),
+    ("read_terragrunt_config", Reads::Nothing),
+    ("read_tfvars_file", Reads::Named),
+    ("run_cmd", Reads::Nothing),
+    ("sops_decrypt_file", Reads::Nothing),
+    ("templatefile", Reads::Nothing),
 ];
 
-/// Functions whose result is in files that their arguments name: with an argument that is not known, in any file.
-const READS_FILES: [&str; 14] = [
-    "file",
-    "filebase64",
-    "filebase64sha256",
-    "filebase64sha512",
-    "fileexists",
-    "filemd5",
-    "fileset",
-    "filesha1",
-    "filesha256",
-    "filesha512",
-    "find_in_parent_folders",
-    "mark_as_read",
-    "mark_glob_as_read",
-    "read_tfvars_file",
-];
+/// The names of all functions.
+pub(super) fn names() -> Vec<&'static str> {
+    FUNCTIONS.iter().map(|(name, _)| *name).collect()
+}
 
 /// Calls a function. `None`: it is none of Terragrunt's.
 pub(super) fn call(frame: &Rc<Frame<'_>>, name: &str, args: &[Value], at: &Origin) -> Result<Option<Value>, Fault> {
-    if !NAMES.contains(&name) {
-        return Ok(None);
-    }
-    let call = Call { frame, name, args, at };
+    let Some((_, reads)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else { return Ok(None) };
+    let call = Call { frame, name, args, at, reads: *reads };
     let value = call.answer()?;
     // What a sensitive argument led to is sensitive.
     let sensitive = args.iter().any(Value::is_sensitive_deep);
@@ -102,6 +96,7 @@ pub(super) struct Call<'c, 's> {
     pub(super) name: &'c str,
     pub(super) args: &'c [Value],
     pub(super) at: &'c Origin,
+    reads: Reads,
 }
 
 impl Call<'_, '_> {
@@ -119,7 +114,7 @@ impl Call<'_, '_> {
             _ => {}
         }
         if self.args.iter().any(|arg| !arg.is_known_deep()) {
-            if READS_FILES.contains(&self.name) {
+            if self.reads == Reads::Named {
                 self.frame.session.note_reads_anything(self.at);
             }
             return Ok(Value::derived(self.name, self.args, self.at.clone()));

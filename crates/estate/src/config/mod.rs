@@ -11,6 +11,7 @@
 //! | `session` | what all frames of one evaluation share |
 //! | `frame` | one file: its names, lazily |
 //! | `json_syntax` | configuration in HCL's JSON syntax |
+//! | `defaults` | what a configuration means where nothing is written |
 //! | `include` | include blocks, and what they expose |
 //! | `dependency` | dependency blocks, their outputs and mocks |
 //! | `functions` | Terragrunt's functions; `files` and `globs` those that read files, `working_dir` that one |
@@ -25,6 +26,7 @@
 //! Rules taken from Terragrunt (its reference of blocks, attributes and functions, and `pkg/config`) are
 //! stated where they are applied.
 
+mod defaults;
 mod dependency;
 mod exposed;
 mod files;
@@ -47,6 +49,7 @@ mod types;
 mod values;
 mod working_dir;
 
+pub(crate) use defaults::is_default;
 pub(crate) use dependency::{Target, target};
 pub(crate) use exposed::Outputs as OutputsIn;
 pub(crate) use exposed::layers;

@@ -169,7 +169,7 @@ impl Scope for StackScope<'_, '_> {
     }
 
     fn function_names(&self) -> Vec<&str> {
-        functions::NAMES.to_vec()
+        functions::names()
     }
 
     fn variable_names(&self) -> Vec<&str> {

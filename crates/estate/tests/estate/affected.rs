@@ -259,3 +259,56 @@ fn files_that_configuration_names_count_by_their_content() {
         }
     }
 }
+
+#[test]
+fn a_default_that_is_written_out_affects_nothing() {
+    let bare = "terraform {\n  source = \"../m\"\n  before_hook \"h\" {\n    commands = [\"plan\"]\n    execute = [\"true\"]\n  }\n}\n\
+         dependency \"a\" {\n  config_path = \"../a\"\n}\n\
+         generate \"g\" {\n  path = \"g.tf\"\n  if_exists = \"skip\"\n  contents = \"\"\n}\n\
+         remote_state {\n  backend = \"local\"\n  config = {}\n}\n";
+    let written = "terraform {\n  source = \"../m\"\n  copy_terraform_lock_file = true\n  include_in_copy = []\n  \
+         before_hook \"h\" {\n    commands = [\"plan\"]\n    execute = [\"true\"]\n    if = true\n    run_on_error = false\n  }\n}\n\
+         dependency \"a\" {\n  config_path = \"../a\"\n  enabled = true\n  skip_outputs = false\n  mock_outputs = null\n}\n\
+         generate \"g\" {\n  path = \"g.tf\"\n  if_exists = \"skip\"\n  contents = \"\"\n  disable = false\n  comment_prefix = \"# \"\n}\n\
+         remote_state {\n  backend = \"local\"\n  config = {}\n  disable_init = false\n}\n\
+         prevent_destroy = false\nterraform_binary = \"\"\n";
+    let folder =
+        Folder::new(&[("m/main.tf", ""), ("a/main.tf", ""), ("a/terragrunt.hcl", ""), ("u/terragrunt.hcl", bare)]);
+    let before = folder.load();
+    folder.write("u/terragrunt.hcl", written);
+    let same = folder.load();
+    let (a, b) = (crate::unit(&before, "u"), crate::unit(&same, "u"));
+    assert_eq!(b.parts.differences(&a.parts), []);
+    assert_eq!(a.input_digest, b.input_digest);
+    // What is not the default is none.
+    for (from, to) in [
+        ("enabled = true", "enabled = false"),
+        ("run_on_error = false", "run_on_error = true"),
+        ("if = true", "if = false"),
+        ("comment_prefix = \"# \"", "comment_prefix = \"// \""),
+        ("prevent_destroy = false", "prevent_destroy = true"),
+        ("include_in_copy = []", "include_in_copy = [\".x\"]"),
+        ("copy_terraform_lock_file = true", "copy_terraform_lock_file = false"),
+    ] {
+        folder.write("u/terragrunt.hcl", &written.replace(from, to));
+        assert_ne!(crate::unit(&folder.load(), "u").input_digest, a.input_digest, "{to}");
+    }
+}
+
+#[test]
+fn an_order_that_no_value_shows_is_a_change_of_the_configuration() {
+    let hooks = |first: &str, second: &str| {
+        let hook = |name: &str| {
+            format!("  after_hook \"{name}\" {{\n    commands = [\"plan\"]\n    execute = [\"x\"]\n  }}\n")
+        };
+        format!("terraform {{\n  source = \"../m\"\n{}{}}}\n", hook(first), hook(second))
+    };
+    let folder = Folder::new(&[("m/main.tf", ""), ("u/terragrunt.hcl", &hooks("a", "b"))]);
+    let before = folder.load();
+    folder.write("u/terragrunt.hcl", &hooks("b", "a"));
+    let found = portcullis_estate::diff(&before, &folder.load()).unwrap();
+    assert_eq!(found.changed(), 1);
+    let change = &found.groups[0].changes[0];
+    assert_eq!((change.attribute.as_str(), change.summary.as_str()), ("order of after_hook blocks", "differs"));
+    assert_eq!(change.from, None);
+}

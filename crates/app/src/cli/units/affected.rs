@@ -3,7 +3,7 @@
 use portcullis_estate::{Affected, AffectedKind, affected, because};
 use portcullis_model::Fault;
 
-use super::tree::Tree;
+use super::tree::{Compare, RANGES};
 use super::views::AffectedView;
 use crate::cli::output;
 use crate::outcome::Exit;
@@ -11,19 +11,13 @@ use crate::render;
 
 /// Arguments of `units affected`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.")]
+#[command(after_help = RANGES)]
 pub struct Args {
-    /// What to compare
-    #[arg(value_name = "A..B", default_value = "HEAD")]
-    range: String,
     #[command(flatten)]
-    tree: Tree,
+    compare: Compare,
     /// Also the units that are the same themselves, but depend on one that is not
     #[arg(long)]
     with_dependents: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Compares.
@@ -31,7 +25,7 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, a revision that names no commit, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let (base, head) = args.tree.two_estates(&args.range)?;
+    let (base, head) = args.compare.estates()?;
     let mut found: Vec<Affected> = affected(&base, &head);
     if !args.with_dependents {
         found.retain(|affected| affected.kind != AffectedKind::Downstream);
@@ -39,7 +33,7 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
     let reasons = because(&base, &head, &found)?;
     let mut views: Vec<AffectedView> =
         found.iter().zip(reasons).map(|(affected, reasons)| AffectedView::of(affected, reasons)).collect();
-    if args.json {
+    if args.compare.json {
         views.sort_by(|a, b| a.path.cmp(&b.path));
         output::print_json(&views)?;
     } else {

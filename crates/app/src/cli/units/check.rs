@@ -2,7 +2,7 @@
 
 use portcullis_model::Fault;
 
-use super::tree::Tree;
+use super::tree::Look;
 use super::views::ProblemView;
 use crate::cli::output;
 use crate::outcome::Exit;
@@ -12,13 +12,7 @@ use crate::render;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    tree: Tree,
-    /// A revision of the repository, read from git objects; the working files when not given
-    #[arg(long, value_name = "REV")]
-    rev: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    look: Look,
 }
 
 /// Checks. A fault that several units share is told once, with the units that it breaks.
@@ -26,9 +20,9 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let estate = args.tree.estate_at(args.rev.as_deref())?;
+    let estate = args.look.estate()?;
     let problems = super::problems(&estate);
-    if args.json {
+    if args.look.json {
         let views: Vec<ProblemView> =
             problems.iter().map(|(fault, units)| ProblemView { fault: fault.clone(), units: units.clone() }).collect();
         output::print_json(&views)?;

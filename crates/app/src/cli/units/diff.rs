@@ -3,7 +3,7 @@
 use portcullis_estate::diff;
 use portcullis_model::Fault;
 
-use super::tree::Tree;
+use super::tree::{Compare, RANGES};
 use super::views::DiffView;
 use crate::cli::output;
 use crate::outcome::Exit;
@@ -11,18 +11,12 @@ use crate::render;
 
 /// Arguments of `units diff`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.")]
+#[command(after_help = RANGES)]
 pub struct Args {
-    /// What to compare
-    #[arg(value_name = "A..B", default_value = "HEAD")]
-    range: String,
     #[command(flatten)]
-    tree: Tree,
-    /// Print JSON
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
+    compare: Compare,
     /// Print Markdown, for a comment on a change
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     markdown: bool,
     /// End with exit code 1 when something differs or cannot be compared
     #[arg(long)]
@@ -34,10 +28,10 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, a revision that names no commit, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let (base, head) = args.tree.two_estates(&args.range)?;
+    let (base, head) = args.compare.estates()?;
     let found = diff(&base, &head)?;
     let view = DiffView::of(&found);
-    if args.json {
+    if args.compare.json {
         output::print_json(&view)?;
     } else if args.markdown {
         output::print(&render::units::diff::markdown(&view))?;

@@ -2,7 +2,7 @@
 
 use portcullis_model::{Code, Fault};
 
-use super::tree::{Tree, unit_path};
+use super::tree::{Look, unit_path};
 use super::views::ExplainedView;
 use crate::cli::output;
 use crate::outcome::Exit;
@@ -19,13 +19,7 @@ pub struct Args {
     #[arg(value_name = "ATTRIBUTE")]
     attribute: Option<String>,
     #[command(flatten)]
-    tree: Tree,
-    /// A revision of the repository, read from git objects; the working files when not given
-    #[arg(long, value_name = "REV")]
-    rev: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    look: Look,
 }
 
 /// Explains.
@@ -34,7 +28,7 @@ pub struct Args {
 /// When there is nothing to read, the path names no unit or the attribute is set by nobody, or nothing can be
 /// written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let estate = args.tree.estate_at(args.rev.as_deref())?;
+    let estate = args.look.estate()?;
     let unit = match estate.effective_with_layers(&unit_path(&args.path)?) {
         Ok(unit) => unit,
         Err(faults) => {
@@ -56,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
         return Err(Fault::new(Code::NOT_FOUND, message)
             .remedy("`portcullis units show` prints what is set; a default that nobody wrote has no place."));
     }
-    if args.json {
+    if args.look.json {
         output::print_json(&views)?;
     } else {
         output::print(&render::units::explained(&views))?;

@@ -2,7 +2,7 @@
 
 use portcullis_model::Fault;
 
-use super::tree::Tree;
+use super::tree::Look;
 use super::views::GraphView;
 use crate::cli::output;
 use crate::outcome::Exit;
@@ -13,13 +13,7 @@ use crate::render;
 #[command(group = clap::ArgGroup::new("format").args(["json", "dot", "mermaid", "svg"]))]
 pub struct Args {
     #[command(flatten)]
-    tree: Tree,
-    /// A revision of the repository, read from git objects; the working files when not given
-    #[arg(long, value_name = "REV")]
-    rev: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    look: Look,
     /// Print a graph for Graphviz
     #[arg(long)]
     dot: bool,
@@ -36,9 +30,9 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let estate = args.tree.estate_at(args.rev.as_deref())?;
+    let estate = args.look.estate()?;
     let graph = GraphView::of(&estate);
-    if args.json {
+    if args.look.json {
         output::print_json(&graph)?;
     } else if args.dot {
         output::print(&render::units::graph::dot(&graph))?;

@@ -2,8 +2,8 @@
 
 use portcullis_model::Fault;
 
-use super::tree::Tree;
-use super::views::{GraphView, OrderView};
+use super::tree::Look;
+use super::views::OrderView;
 use crate::cli::output;
 use crate::outcome::Exit;
 use crate::render;
@@ -12,23 +12,17 @@ use crate::render;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    tree: Tree,
-    /// A revision of the repository, read from git objects; the working files when not given
-    #[arg(long, value_name = "REV")]
-    rev: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    look: Look,
 }
 
-/// Prints the order in which all units would be applied.
+/// Prints the order in which all units would be applied, by level, and what no run is shorter than.
 ///
 /// # Errors
 /// When there is nothing to read, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let estate = args.tree.estate_at(args.rev.as_deref())?;
-    let order = OrderView::of(&estate, &GraphView::of(&estate));
-    if args.json {
+    let estate = args.look.estate()?;
+    let order = OrderView::of(&estate);
+    if args.look.json {
         output::print_json(&order)?;
     } else {
         output::print(&render::units::order(&order))?;

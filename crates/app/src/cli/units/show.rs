@@ -4,27 +4,22 @@ use portcullis_estate::Effective;
 use portcullis_model::Fault;
 use serde_json::{Map, Value as Json};
 
-use super::tree::{Tree, unit_path};
+use super::tree::{Look, unit_path};
 use crate::cli::output;
 use crate::outcome::Exit;
 use crate::render;
 
 /// Arguments of `units show`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "JSON has the shape of `terragrunt render --json`; of several units, it is an object by path.")]
 pub struct Args {
     /// The units' folders, relative to the repository's root
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<String>,
     #[command(flatten)]
-    tree: Tree,
-    /// A revision of the repository, read from git objects; the working files when not given
-    #[arg(long, value_name = "REV")]
-    rev: Option<String>,
-    /// Print JSON in the shape of `terragrunt render --json`; of several units, an object by path
-    #[arg(long, conflicts_with = "explain")]
-    json: bool,
+    look: Look,
     /// Say of each value where it is written
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     explain: bool,
 }
 
@@ -33,7 +28,7 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, a path names no unit, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let estate = args.tree.estate_at(args.rev.as_deref())?;
+    let estate = args.look.estate()?;
     let (mut shown, mut exit) = (Vec::new(), Exit::Done);
     for path in &args.paths {
         match estate.effective(&unit_path(path)?) {
@@ -44,7 +39,7 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
             }
         }
     }
-    match (args.json, shown.as_slice()) {
+    match (args.look.json, shown.as_slice()) {
         (true, [only]) if args.paths.len() == 1 => output::print_json(&only.to_json())?,
         (true, _) if args.paths.len() == 1 => {}
         (true, all) => {

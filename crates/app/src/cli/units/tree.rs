@@ -14,7 +14,7 @@ const UNNAMED: &str = "unnamed";
 
 /// Where the files are, and what configuration may ask for.
 #[derive(Debug, clap::Args)]
-pub struct Tree {
+struct Tree {
     /// The repository's root, or any folder that counts as one [default: the repository around here]
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
@@ -33,6 +33,63 @@ pub struct Tree {
     root_modules: Vec<String>,
 }
 
+/// One estate: what most subcommands look at.
+#[derive(Debug, clap::Args)]
+pub struct Look {
+    #[command(flatten)]
+    tree: Tree,
+    /// A revision of the repository, read from git objects; the working files when not given
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What [`Compare`] understands, for the end of a help text.
+pub const RANGES: &str = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.";
+
+/// Two estates that are compared.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// What to compare
+    #[arg(value_name = "A..B", default_value = "HEAD")]
+    range: String,
+    #[command(flatten)]
+    tree: Tree,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Look {
+    /// The estate.
+    ///
+    /// # Errors
+    /// Those of the files, `PC-0111` for a revision that names no commit, and those of the fleet definition when
+    /// an account was named.
+    pub fn estate(&self) -> Result<Estate, Fault> {
+        let checkout = self.tree.checkout()?;
+        let commit = self.rev.as_deref().map(|revision| checkout.commit(revision)).transpose()?;
+        self.tree.load(&checkout, commit.as_ref(), &Arc::default())
+    }
+}
+
+impl Compare {
+    /// The estates of both ends. What the two have in common is evaluated once.
+    ///
+    /// # Errors
+    /// As [`Look::estate`].
+    pub fn estates(&self) -> Result<(Estate, Estate), Fault> {
+        let checkout = self.tree.checkout()?;
+        let range = checkout.range(&self.range)?;
+        let cache = Arc::default();
+        let base = self.tree.load(&checkout, Some(&range.base), &cache)?;
+        let head = self.tree.load(&checkout, range.head.as_ref(), &cache)?;
+        Ok((base, head))
+    }
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -45,7 +102,7 @@ impl Tree {
     ///
     /// # Errors
     /// `PC-0004` when there is none.
-    pub fn checkout(&self) -> Result<Checkout, Fault> {
+    fn checkout(&self) -> Result<Checkout, Fault> {
         match &self.repo {
             Some(folder) => Checkout::open(folder),
             None => Checkout::around(Path::new(".")),
@@ -59,30 +116,6 @@ impl Tree {
         };
         let settings = self.settings(&*source)?;
         Estate::load_with(source, &settings, cache)
-    }
-
-    /// The estate of a revision as it is written on the command line; `None` for the working files.
-    ///
-    /// # Errors
-    /// Those of the files, `PC-0111` for a revision that names no commit, and those of the fleet definition when
-    /// an account was named.
-    pub fn estate_at(&self, revision: Option<&str>) -> Result<Estate, Fault> {
-        let checkout = self.checkout()?;
-        let commit = revision.map(|revision| checkout.commit(revision)).transpose()?;
-        self.load(&checkout, commit.as_ref(), &Arc::default())
-    }
-
-    /// The estates of both ends of a range. What the two have in common is evaluated once.
-    ///
-    /// # Errors
-    /// As [`Tree::estate_at`].
-    pub fn two_estates(&self, range: &str) -> Result<(Estate, Estate), Fault> {
-        let checkout = self.checkout()?;
-        let range = checkout.range(range)?;
-        let cache = Arc::default();
-        let base = self.load(&checkout, Some(&range.base), &cache)?;
-        let head = self.load(&checkout, range.head.as_ref(), &cache)?;
-        Ok((base, head))
     }
 
     fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {

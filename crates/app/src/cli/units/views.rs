@@ -207,16 +207,22 @@ impl DiffView {
 pub struct OrderView {
     /// Its folder.
     pub path: String,
-    /// As in the graph: units of one level do not wait for each other.
+    /// How many units have to come before it, one after the other: units of one level do not wait for each other.
     pub level: usize,
+    /// Whether it is part of the critical path: the longest chain of units that wait for each other.
+    pub critical: bool,
 }
 
 impl OrderView {
     /// All units of an estate in their order.
-    pub fn of(estate: &Estate, graph: &GraphView) -> Vec<Self> {
-        let levels: BTreeMap<&str, usize> = graph.units.iter().map(|unit| (unit.path.as_str(), unit.level)).collect();
-        let level = |path: &UnitPath| levels.get(path.as_str()).copied().unwrap_or(0);
-        estate.order().iter().map(|path| OrderView { path: path.to_string(), level: level(path) }).collect()
+    pub fn of(estate: &Estate) -> Vec<Self> {
+        let critical: BTreeSet<&UnitPath> = estate.critical_path().into_iter().collect();
+        let view = |path: &UnitPath| OrderView {
+            path: path.to_string(),
+            level: estate.level(path).unwrap_or(0),
+            critical: critical.contains(path),
+        };
+        estate.order().iter().map(view).collect()
     }
 }
 

@@ -84,9 +84,24 @@ pub fn mermaid(graph: &GraphView) -> String {
     let ids: BTreeMap<&str, usize> =
         graph.units.iter().enumerate().map(|(index, unit)| (unit.path.as_str(), index)).collect();
     let mut text = String::from("flowchart LR\n");
+    for (has, class) in [
+        (graph.units.iter().any(|unit| unit.broken), "broken stroke:#c22"),
+        (graph.units.iter().any(|unit| unit.foreign), "foreign stroke-dasharray:4 3"),
+    ] {
+        if has {
+            let _ = writeln!(text, "  classDef {class}");
+        }
+    }
     for (index, unit) in graph.units.iter().enumerate() {
-        let label = plain(&unit.path).replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
-        let _ = writeln!(text, "  u{index}[\"{label}\"]");
+        // `#` begins an entity.
+        let label = plain(&unit.path).replace('#', "#35;").replace('&', "#amp;");
+        let label = label.replace('"', "#quot;").replace('<', "#lt;");
+        let class = match (unit.broken, unit.foreign) {
+            (true, _) => ":::broken",
+            (false, true) => ":::foreign",
+            (false, false) => "",
+        };
+        let _ = writeln!(text, "  u{index}[\"{label}\"]{class}");
     }
     for edge in &graph.dependencies {
         if let (Some(from), Some(to)) = (ids.get(edge.from.as_str()), ids.get(edge.to.as_str())) {
@@ -132,5 +147,12 @@ mod tests {
         let graph = graph(&[("a\"] --> x", "b\\")]);
         assert!(dot(&graph).contains("\"a\\\"] --> x\" -> \"b\\\\\""), "{}", dot(&graph));
         assert!(mermaid(&graph).contains("u0[\"a#quot;] --> x\"]"), "{}", mermaid(&graph));
+        let mut graph = self::graph(&[("a#quot;b", "elsewhere/vpc")]);
+        graph.units[1].foreign = true;
+        assert_eq!(
+            mermaid(&graph),
+            "flowchart LR\n  classDef foreign stroke-dasharray:4 3\n  u0[\"a#35;quot;b\"]\n  \
+             u1[\"elsewhere/vpc\"]:::foreign\n  u0 --> u1\n"
+        );
     }
 }

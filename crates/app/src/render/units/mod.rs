@@ -5,6 +5,8 @@ pub mod graph;
 pub mod hcl;
 pub mod svg;
 
+use std::collections::BTreeMap;
+
 use owo_colors::OwoColorize;
 
 use super::terminal::plain;
@@ -80,9 +82,21 @@ pub fn affected(units: &[AffectedView], all: usize) -> String {
     text
 }
 
-/// The order, each unit with its level.
+/// The order by level, and the longest chain of units that wait for each other.
 pub fn order(units: &[OrderView]) -> String {
-    units.iter().map(|unit| format!("{} {}\n", format!("{:>3}", unit.level).dimmed(), plain(&unit.path))).collect()
+    let mut levels: BTreeMap<usize, Vec<&OrderView>> = BTreeMap::new();
+    units.iter().for_each(|unit| levels.entry(unit.level).or_default().push(unit));
+    let mut text = String::new();
+    for (level, units) in &levels {
+        text.push_str(&format!("{} {}\n", format!("level {level}:").bold(), count(units.len(), "unit").dimmed()));
+        units.iter().for_each(|unit| text.push_str(&format!("  {}\n", plain(&unit.path))));
+    }
+    let critical: Vec<String> = units.iter().filter(|unit| unit.critical).map(|unit| plain(&unit.path)).collect();
+    if critical.len() > 1 {
+        let head = format!("critical path ({}):", count(critical.len(), "unit"));
+        text.push_str(&format!("{} {}\n", head.bold(), critical.join(" → ")));
+    }
+    text
 }
 
 /// Attributes with their places, and what they replaced.

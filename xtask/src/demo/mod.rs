@@ -9,6 +9,7 @@ mod call;
 mod facts;
 mod moved;
 mod review;
+mod shared;
 mod theft;
 mod world;
 
@@ -38,9 +39,10 @@ pub struct Options {
 /// One part of the demo: it changes the world, notes what it saw, and fails if that is not what must be.
 type Scene = fn(&mut World, &mut Facts) -> Result<(), String>;
 
-const SCENES: [(&str, Scene); 4] = [
+const SCENES: [(&str, Scene); 5] = [
     ("bring up every account, in deploy_order", bring_up::run),
     ("review: plan a branch, merge it, apply exactly what was reviewed", review::run),
+    ("a shared file: a comment plans nothing, a value plans exactly the units that include it", shared::run),
     ("the world has moved: a merge that nobody saw like this is held, then approved", moved::run),
     ("three attempts to steal", theft::run),
 ];

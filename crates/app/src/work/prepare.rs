@@ -29,12 +29,17 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
         .filter(|unit| unit.is_within(&definition.account.path) && !head.units().contains_key(*unit))
         .cloned()
         .collect();
+    let mut unaffected = None;
     let mut reasons = match (&run.action.selection, run.action.kind) {
         (Selection::All, _) => {
             head.units().keys().map(|unit| (unit.clone(), "all units were asked for".to_owned())).collect()
         }
         (_, ActionKind::Apply) => not_applied(&head, &applied),
-        (_, ActionKind::Plan) => changed(worker, run, &definition, &head, &applied).await?,
+        (_, ActionKind::Plan) => {
+            let (reasons, why_not) = changed(worker, run, &definition, &head, &applied).await?;
+            unaffected = why_not;
+            reasons
+        }
     };
     if let Selection::Units(wanted) = &run.action.selection {
         if let Some(unit) = wanted.iter().find(|unit| !head.units().contains_key(*unit)) {
@@ -58,9 +63,9 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
     let message = match (tasks.is_empty(), run.action.kind) {
         _ if !excluded.is_empty() => Some(left_out(&excluded)),
         (false, _) => None,
-        (true, ActionKind::Plan) => {
-            Some("nothing is affected: no unit's input digest differs from the protected branch".to_owned())
-        }
+        (true, ActionKind::Plan) => Some(unaffected.unwrap_or_else(|| {
+            "nothing is affected: no unit's input digest differs from the protected branch".to_owned()
+        })),
         (true, ActionKind::Apply) => {
             Some("nothing to apply: every unit's input digest is the last applied one".to_owned())
         }
@@ -107,36 +112,70 @@ fn left_out(excluded: &BTreeMap<UnitPath, Place>) -> String {
 }
 
 /// What a branch changes: its head against where it left the protected branch. On the protected branch
-/// itself, what is not applied yet.
+/// itself, what is not applied yet. Where that is nothing, also why.
 async fn changed(
     worker: &Worker,
     run: &RunRecord,
     definition: &Definition,
     head: &Arc<Estate>,
     applied: &BTreeMap<UnitPath, Digest>,
-) -> Result<Reasons, Fault> {
+) -> Result<(Reasons, Option<String>), Fault> {
     let protected = worker.mirror.branch(&definition.protected).await?;
     match worker.mirror.merge_base(&protected, &run.commit).await? {
-        Some(base) if base == run.commit => Ok(not_applied(head, applied)),
+        Some(base) if base == run.commit => Ok((not_applied(head, applied), None)),
         Some(base) => {
             let base = worker.estate(definition, &base).await?;
             let head = Arc::clone(head);
             let compare = move || {
                 let mut found = affected(&base, &head);
                 found.retain(|found| found.kind != AffectedKind::Deleted);
+                if found.is_empty() {
+                    return Ok((Reasons::new(), Some(why_nothing(&base, &head)?)));
+                }
                 let reasons = because(&base, &head, &found)?;
-                Ok(found.into_iter().zip(reasons).map(|(found, reasons)| (found.unit, one_line(&reasons))).collect())
+                let reasons = found.into_iter().zip(reasons).map(|(found, reasons)| (found.unit, one_line(&reasons)));
+                Ok((reasons.collect(), None))
             };
             tokio::task::spawn_blocking(compare)
                 .await
                 .map_err(|error| Fault::internal(format!("comparing two estates: {error}")))?
         }
-        None => Ok(head
-            .units()
-            .keys()
-            .map(|unit| (unit.clone(), "the branch has no history in common with the protected one".to_owned()))
-            .collect()),
+        None => {
+            let why = "the branch has no history in common with the protected one";
+            Ok((head.units().keys().map(|unit| (unit.clone(), why.to_owned())).collect(), None))
+        }
     }
+}
+
+/// Why no unit is affected: files that units read and that differ, without a value of any unit being another one.
+fn why_nothing(base: &Estate, head: &Estate) -> Result<String, Fault> {
+    const NAMED: usize = 3;
+    let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
+    for unit in head.units().values().flatten() {
+        let files = unit.parts.files().map(|(file, _)| file);
+        let files: BTreeSet<&str> = unit.reads.iter().map(String::as_str).chain(files).collect();
+        files.into_iter().for_each(|file| *readers.entry(file).or_default() += 1);
+    }
+    let mut differ = Vec::new();
+    for (file, units) in readers {
+        if base.source().id(file)? != head.source().id(file)? {
+            differ.push((file, units));
+        }
+    }
+    if differ.is_empty() {
+        return Ok("nothing is affected: no file differs that a unit of this account reads".to_owned());
+    }
+    let one = |(file, units): &(&str, usize)| {
+        let units = if *units == 1 { "1 unit".to_owned() } else { format!("{units} units") };
+        format!("{file}, which {units} {}", if units == "1 unit" { "reads" } else { "read" })
+    };
+    let named: Vec<String> = differ.iter().take(NAMED).map(one).collect();
+    let more = differ.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and {more} more files") } else { String::new() };
+    Ok(format!(
+        "nothing is affected: what differs is {}{more}, and no unit's effective configuration changes",
+        named.join("; ")
+    ))
 }
 
 /// The first reason, and how many more there are.

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_model::{Fault, UnitPath};
 
-use crate::change::changes;
+use crate::change::{Change, changes};
 use crate::config::Memo;
+use crate::effective::Extent;
 use crate::estate::in_parallel;
+use crate::evaluate::configuration_parts;
 use crate::moved::moves;
 use crate::unit::is_content;
 use crate::{Estate, Unit};
@@ -122,13 +124,8 @@ impl Affected {
             _ => return vec!["it could not be evaluated before".to_owned()],
         };
         let mut reasons = Vec::new();
-        let sides = (
-            base.effective_here(&self.unit, false, Some(&memos.0)),
-            head.effective_here(&self.unit, false, Some(&memos.1)),
-        );
-        if let (Ok(before), Ok(after)) = sides {
-            reasons.extend(changes(&before, &after).iter().map(ToString::to_string));
-        }
+        let changes = changes_of(&self.unit, (base, before), (head, after), memos).unwrap_or_default();
+        reasons.extend(changes.iter().map(ToString::to_string));
         // What the values do not show, such as an order of hooks, is named at least.
         let explained = !reasons.is_empty();
         let shows = |name: &str| explained && !is_content(name);
@@ -142,6 +139,24 @@ impl Affected {
         }
         reasons
     }
+}
+
+/// What differs in a unit's configuration, of which only that is evaluated. `None`: it cannot be evaluated any more.
+pub(crate) fn changes_of(
+    path: &UnitPath,
+    (base, before): (&Estate, &Unit),
+    (head, after): (&Estate, &Unit),
+    memos: &(Memo, Memo),
+) -> Option<Vec<Change>> {
+    let only = configuration_parts(after.parts.differences(&before.parts).into_iter().map(|(name, _)| name));
+    let extent = match &only {
+        Some(only) if only.is_empty() => return Some(Vec::new()),
+        Some(only) => Extent::Only(only),
+        None => Extent::All,
+    };
+    let before = base.effective_here(path, extent, Some(&memos.0)).ok()?;
+    let after = head.effective_here(path, extent, Some(&memos.1)).ok()?;
+    Some(changes(&before, &after))
 }
 
 /// Why each is affected, on all cores.

@@ -19,7 +19,7 @@ use crate::evaluate::Evaluated;
 use crate::generations::Generations;
 use crate::settings::{Limits, Settings};
 use crate::source::{ContentId, Source};
-use crate::trace::{Answer, Basis, Interned, Trace, TreeNumber};
+use crate::trace::{Basis, Interned, Trace, TreeNumber};
 
 /// Bytes of a syntax tree for each byte of text, about.
 const PARSED_BYTES_PER_BYTE: usize = 24;
@@ -233,20 +233,16 @@ impl Results {
     }
 
     /// Keeps what a load evaluated.
-    pub(crate) fn keep(&self, load: Load, made: &[Made], source: &dyn Source) {
+    pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
         self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
         let interned: Vec<(UnitPath, Kept)> = {
             let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
             let mut parts = HashMap::new();
-            let mut keep = |made: &Made| {
-                let folder = made.unit.as_str();
-                // One identity for the unit's own folder, where the source has one, stands for all that was asked of it.
-                let own = source.tree(folder).ok()?.map(|id| (folder, Answer::Tree(Some(id))));
-                let basis = interned.basis(&made.trace, own, &mut parts)?;
-                let (evaluated, used) = (made.evaluated.clone(), AtomicU64::new(load.number));
-                Some((made.unit.clone(), Kept { basis, evaluated, used }))
+            let keep = |made: Made| {
+                let basis = interned.basis(&made.trace, &mut parts)?;
+                Some((made.unit, Kept { basis, evaluated: made.evaluated, used: AtomicU64::new(load.number) }))
             };
-            made.iter().filter_map(&mut keep).collect()
+            made.into_iter().filter_map(keep).collect()
         };
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
         for (unit, made) in interned {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use portcullis_model::{Fault, UnitPath};
 use serde_json::Value as Json;
 
-use crate::affected::{AffectedKind, affected};
-use crate::change::{Change, changes};
+use crate::affected::{AffectedKind, affected, changes_of};
+use crate::change::Change;
 use crate::config::Memo;
 use crate::estate::in_parallel;
 use crate::moved::suffixes;
@@ -109,12 +109,9 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
             _ => {}
         }
     }
-    let compared = in_parallel(&differing, |(before, after): &(Memo, Memo), unit| {
-        let sides = (base.effective_here(unit, false, Some(before)), head.effective_here(unit, false, Some(after)));
-        match sides {
-            (Ok(before), Ok(after)) => Some(changes(&before, &after)),
-            _ => None,
-        }
+    let compared = in_parallel(&differing, |memos: &(Memo, Memo), unit| {
+        let (Some(Ok(before)), Some(Ok(after))) = (base.units().get(unit), head.units().get(unit)) else { return None };
+        changes_of(unit, (base, before), (head, after), memos)
     })?;
     let mut per_unit = Vec::new();
     for (unit, changes) in differing.into_iter().zip(compared) {

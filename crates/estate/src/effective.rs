@@ -8,7 +8,7 @@ use portcullis_hcl::{Kind, Origin, Value};
 use portcullis_model::{Fault, Place, UnitPath};
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{self, Frame, OutputsIn, OutputsMode, Session};
+use crate::config::{self, Config, Frame, OutputsIn, OutputsMode, Session};
 use crate::evaluate::{self, Shared};
 
 /// A unit's effective configuration.
@@ -63,20 +63,33 @@ impl std::fmt::Display for Provenance {
     }
 }
 
+/// How much of a unit's configuration is evaluated.
+#[derive(Clone, Copy)]
+pub(crate) enum Extent<'e> {
+    All,
+    /// With what each file says by itself, for [`Effective::explained`].
+    Layers,
+    /// These parts alone.
+    Only(&'e [&'static str]),
+}
+
 /// Evaluates a unit, its dependencies' outputs unknown.
-///
-/// With `layers` also what each file says by itself, for [`Effective::explained`].
-pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath, layers: bool) -> Result<Effective, Fault> {
+pub(crate) fn effective(shared: &Shared<'_>, path: &UnitPath, extent: Extent<'_>) -> Result<Effective, Fault> {
     let session =
         Session::new(shared.reader, shared.settings, path, evaluate::DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
     let file = session.unit_config()?;
     let frame = Frame::open(&session, &file, || evaluate::missing(path)).map_err(config::first)?;
+    let at = frame.origin();
+    let tree = match extent {
+        Extent::Only(only) => Config::of(&frame, Some(only))?.parts(&frame, Some(only), OutputsIn::Hidden, &at)?,
+        Extent::All | Extent::Layers => frame.config()?.whole(&frame, OutputsIn::Hidden, &at)?,
+    };
     Ok(Effective {
         path: path.clone(),
-        tree: frame.config()?.whole(&frame, OutputsIn::Hidden, &frame.origin())?,
+        tree,
         includes: config::includes(&frame)?,
         file: file.clone(),
-        layers: if layers { config::layers(&frame, &frame.origin())? } else { Vec::new() },
+        layers: if matches!(extent, Extent::Layers) { config::layers(&frame, &at)? } else { Vec::new() },
     })
 }
 

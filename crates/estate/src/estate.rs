@@ -9,7 +9,7 @@ use portcullis_model::{Code, Fault, Place, UnitPath};
 use crate::cache::{Cache, Made};
 use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, Memo};
 use crate::discover::discover;
-use crate::effective::{Effective, effective};
+use crate::effective::{Effective, Extent, effective};
 use crate::evaluate::{self, Evaluated, Shared};
 use crate::excludes;
 use crate::graph::{self, Graph};
@@ -206,7 +206,7 @@ impl Estate {
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit.
     pub fn effective(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        on_deep_stack(|| self.effective_here(unit, false, None)).map_err(|fault| vec![fault]).flatten()
+        on_deep_stack(|| self.effective_here(unit, Extent::All, None)).map_err(|fault| vec![fault]).flatten()
     }
 
     /// As [`Estate::effective`], with what each file says by itself: for [`Effective::explained`].
@@ -214,7 +214,7 @@ impl Estate {
     /// # Errors
     /// As [`Estate::effective`].
     pub fn effective_with_layers(&self, unit: &UnitPath) -> Result<Effective, Vec<Fault>> {
-        on_deep_stack(|| self.effective_here(unit, true, None)).map_err(|fault| vec![fault]).flatten()
+        on_deep_stack(|| self.effective_here(unit, Extent::Layers, None)).map_err(|fault| vec![fault]).flatten()
     }
 
     /// As [`Estate::effective`], on this thread: one where deep nesting cannot exhaust the stack. `memo` is one that
@@ -222,7 +222,7 @@ impl Estate {
     pub(crate) fn effective_here(
         &self,
         unit: &UnitPath,
-        layers: bool,
+        extent: Extent<'_>,
         memo: Option<&Memo>,
     ) -> Result<Effective, Vec<Fault>> {
         match self.units.get(unit) {
@@ -233,7 +233,7 @@ impl Estate {
             None | Some(Ok(_)) => {
                 let reader = Reader::new(&self.library);
                 let shared = Shared { reader: &reader, settings: &self.settings, contents: &self.contents, memo };
-                effective(&shared, unit, layers).map_err(|fault| vec![fault])
+                effective(&shared, unit, extent).map_err(|fault| vec![fault])
             }
         }
     }
@@ -366,7 +366,7 @@ fn evaluate_all(
                 let outcome = match fault {
                     Some(fault) => Evaluated::Broken([fault.clone()].into()),
                     None => known().unwrap_or_else(|| {
-                        let reader = Reader::new(library);
+                        let reader = Reader::of_unit(library, unit);
                         let shared = Shared { reader: &reader, settings, contents, memo: Some(&memo) };
                         let outcome = evaluate::unit(&shared, unit);
                         made.push(Made { unit: unit.clone(), evaluated: outcome.clone(), trace: reader.into_trace() });
@@ -388,7 +388,7 @@ fn evaluate_all(
     evaluated.sort_unstable_by_key(|(index, _)| *index);
     let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
     let fresh = made.len();
-    results.keep(load, &made, library.source());
+    results.keep(load, made);
     Ok((named, fresh))
 }
 

@@ -8,7 +8,9 @@ use portcullis_hcl::Value;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
-use crate::config::{self, CONFIG_FILE, Config, Frame, Memo, OutputsMode, Section, Session, TERRAFORM_BLOCKS, Target};
+use crate::config::{
+    self, CONFIG_FILE, Config, Frame, Memo, OutputsMode, PLAIN, Section, Session, TERRAFORM_BLOCKS, Target,
+};
 use crate::decode;
 use crate::estate::Outputs;
 use crate::module::{self, Contents, Source};
@@ -17,7 +19,7 @@ use crate::path;
 use crate::reader::Reader;
 use crate::resolved::{Mocked, ModuleSource, Resolved, Taken};
 use crate::settings::Settings;
-use crate::unit::{ANY_FILE, Dependency, Exclude, Module, Parts, Unit};
+use crate::unit::{ANY_FILE, Dependency, Exclude, Module, Parts, Unit, is_content};
 
 /// The command that a unit's digest is made for.
 pub(crate) const DIGEST_COMMAND: &str = "plan";
@@ -302,6 +304,31 @@ fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<Str
     if let Some(section) = &config.engine {
         section_part("engine", section, session, parts);
     }
+}
+
+/// The parts of a configuration that parts of a digest come from. `None`: some part cannot be told, so all.
+pub(crate) fn configuration_parts<'n>(names: impl Iterator<Item = &'n str>) -> Option<Vec<&'static str>> {
+    let mut found = Vec::new();
+    for name in names.filter(|name| !is_content(name)) {
+        let part = match name.split_once(" `").map_or(name, |(kind, _)| kind) {
+            "input" | "inputs" => "inputs",
+            "remote_state" => "remote_state",
+            "generate" => "generate",
+            "dependency" => "dependency",
+            "dependencies" => "dependencies",
+            "exclude" => "exclude",
+            "engine" => "engine",
+            "retry" | "ignore" => "errors",
+            kind if kind == "terraform" || kind.starts_with("order of ") || TERRAFORM_BLOCKS.contains(&kind) => {
+                "terraform"
+            }
+            kind => PLAIN.into_iter().find(|plain| *plain == kind)?,
+        };
+        if !found.contains(&part) {
+            found.push(part);
+        }
+    }
+    Some(found)
 }
 
 /// The parts that come from files: the module with all that it refers to, the unit's own folder, and what the

@@ -12,7 +12,7 @@ use portcullis_model::{Digest, DigestBuilder, UnitPath};
 
 use crate::change::counts;
 use crate::config::Memo;
-use crate::effective::attribute_path;
+use crate::effective::{Extent, attribute_path};
 use crate::estate::in_parallel;
 use crate::{Estate, Unit, path};
 
@@ -60,7 +60,7 @@ pub(crate) fn moves(
 /// The neutral digests of a unit: with its dependencies named from the root, and from the unit.
 fn neutral(estate: &Estate, unit: &UnitPath, memo: &Memo) -> Option<[Digest; 2]> {
     let known = estate.units().get(unit)?.as_ref().ok()?;
-    let effective = estate.effective_here(unit, false, Some(memo)).ok()?;
+    let effective = estate.effective_here(unit, Extent::All, Some(memo)).ok()?;
     let mut shared = DigestBuilder::new("portcullis neutral v1");
     let suffixes = suffixes(unit.as_str());
     add(&effective.tree, "", &suffixes, &mut shared);

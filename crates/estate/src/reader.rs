@@ -75,13 +75,31 @@ impl Library {
 pub(crate) struct Reader {
     library: Arc<Library>,
     trace: RefCell<Trace>,
+    /// A folder of which the tree's identity is noted: for all that is asked of what is in it.
+    own: Option<String>,
     /// Traces that are put aside while a part is traced by itself, outermost first.
     outer: RefCell<Vec<Trace>>,
 }
 
 impl Reader {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
-        Reader { library: Arc::clone(library), trace: RefCell::default(), outer: RefCell::default() }
+        Reader { library: Arc::clone(library), trace: RefCell::default(), own: None, outer: RefCell::default() }
+    }
+
+    /// For what a unit is: one answer, the identity of its own folder, stands for all that is asked of what is in it,
+    /// where the source has one.
+    pub(crate) fn of_unit(library: &Arc<Library>, unit: &UnitPath) -> Self {
+        let mut reader = Reader::new(library);
+        if let Ok(id @ Some(_)) = library.source.tree(unit.as_str()) {
+            reader.trace.get_mut().note(unit.as_str(), Answer::Tree(id));
+            reader.own = Some(unit.as_str().to_owned());
+        }
+        reader
+    }
+
+    /// Whether an answer about a path follows from one that was noted. Not of a part: others will use it.
+    fn follows(&self, path: &str) -> bool {
+        self.own.as_deref().is_some_and(|own| path::is_within(path, own)) && self.outer.borrow().is_empty()
     }
 
     /// Another reader of the same files that notes for itself.
@@ -133,6 +151,7 @@ impl Reader {
         let asked = ask(&*self.library.source);
         let mut trace = self.trace.borrow_mut();
         match &asked {
+            Ok(_) if self.follows(path) => {}
             Ok(found) => trace.note(path, answer(found)),
             Err(_) => trace.note_broken(),
         }
@@ -266,6 +285,11 @@ impl Reader {
         Ok(self.find(path)?.is_some())
     }
 
+    /// Whether a file is at the path.
+    pub(crate) fn is_file(&self, path: &str) -> Result<bool, Fault> {
+        Ok(matches!(self.find(path)?, Some(Found { kind: EntryKind::File { .. }, .. })))
+    }
+
     /// Whether a folder is at the path.
     pub(crate) fn is_dir(&self, path: &str) -> Result<bool, Fault> {
         Ok(matches!(self.find(path)?, Some(Found { kind: EntryKind::Dir, .. })))
@@ -299,7 +323,7 @@ impl Reader {
     pub(crate) fn tree(&self, path: &str) -> Result<Option<ContentId>, Fault> {
         let Some(Found { real, kind: EntryKind::Dir }) = self.find(path)? else { return Ok(None) };
         let id = self.library.source.tree(&real).inspect_err(|_| self.trace.borrow_mut().note_broken())?;
-        if id.is_some() {
+        if id.is_some() && !self.follows(&real) {
             self.trace.borrow_mut().note(&real, Answer::Tree(id));
         }
         Ok(id)

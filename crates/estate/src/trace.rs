@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_model::{Digest, Fault};
 
-use crate::path;
 use crate::source::{ContentId, Look, Source};
 
 /// A question together with its answer.
@@ -171,39 +170,31 @@ pub(crate) struct Interned {
 
 /// Addresses of interned facts and parts, sorted: they stay while the part that is made of them does.
 type PartKey = (Box<[usize]>, Box<[usize]>);
-/// Bases that were made of traces, by the trace's address.
-pub(crate) type Made = HashMap<*const Trace, Option<Arc<Basis>>>;
+/// Bases that were made of traces, by the address of the trace, which it holds so that the address stays its own.
+pub(crate) type PartsMade = HashMap<*const Trace, (Arc<Trace>, Option<Arc<Basis>>)>;
 
 /// Facts are looked through for those that nothing rests on when there are this many more.
 const SWEEP: usize = 4096;
 
 impl Interned {
-    /// What a trace says, unless the result must not be used again. `made` is for traces that are kept until it is
-    /// dropped. `own` is a folder with its identity: it stands for all that was asked of what is in it.
-    pub(crate) fn basis(&mut self, trace: &Trace, own: Option<(&str, Answer)>, made: &mut Made) -> Option<Basis> {
+    /// What a trace says, unless the result must not be used again. `made` is what was made of its parts before.
+    pub(crate) fn basis(&mut self, trace: &Trace, made: &mut PartsMade) -> Option<Basis> {
         if trace.broken {
             return None;
         }
         let parts = trace.parts.iter().map(|part| self.part(part, made)).collect::<Option<Vec<_>>>()?;
-        let inside = |path: &str| own.is_some_and(|(folder, _)| path::is_within(path, folder));
-        let mut facts: Vec<Arc<Fact>> = trace
-            .facts
-            .iter()
-            .filter(|(path, _)| !inside(path))
-            .map(|(path, answer)| self.fact(path, *answer))
-            .collect();
-        facts.extend(own.map(|(folder, answer)| self.fact(folder, answer)));
+        let mut facts: Vec<Arc<Fact>> = trace.facts.iter().map(|(path, answer)| self.fact(path, *answer)).collect();
         // What few rest on is what changes: asked first, it saves asking the others.
         facts.sort_by_key(Arc::strong_count);
         Some(Basis::new(facts.into(), parts.into()))
     }
 
-    fn part(&mut self, trace: &Arc<Trace>, made: &mut Made) -> Option<Arc<Basis>> {
-        if let Some(known) = made.get(&Arc::as_ptr(trace)) {
+    fn part(&mut self, trace: &Arc<Trace>, made: &mut PartsMade) -> Option<Arc<Basis>> {
+        if let Some((_, known)) = made.get(&Arc::as_ptr(trace)) {
             return known.clone();
         }
-        let basis = self.basis(trace, None, made).map(|basis| self.shared(basis.facts, basis.parts));
-        made.insert(Arc::as_ptr(trace), basis.clone());
+        let basis = self.basis(trace, made).map(|basis| self.shared(basis.facts, basis.parts));
+        made.insert(Arc::as_ptr(trace), (Arc::clone(trace), basis.clone()));
         basis
     }
 

@@ -321,7 +321,7 @@ pub(crate) fn target(session: &Session<'_>, dir: &str, value: &Value) -> Result<
     }
     let folder = path::parent(&config);
     match session.reader.find(folder).map_err(|fault| fault.at(place()))? {
-        Some(found) if session.reader.bytes(&config)?.is_some() => {
+        Some(found) if session.reader.is_file(&config)? => {
             UnitPath::parse(&found.real).map(Target::Unit).map_err(|fault| fault.at(place()))
         }
         _ => Ok(Target::Missing(UnitPath::parse(folder).ok(), not_a_unit(&format!("there is no {config}")))),

@@ -13,7 +13,7 @@ use portcullis_model::{Code, Fault};
 
 use super::dependency;
 use super::frame::Frame;
-use super::sections::{Config, PLAIN, Section, TERRAFORM_BLOCKS};
+use super::sections::{Config, Only, PLAIN, Section, TERRAFORM_BLOCKS, is_wanted};
 
 /// All parts that a configuration may have, but for the plain attributes.
 const PARTS: [&str; 12] = [
@@ -236,8 +236,19 @@ impl Config {
 
     /// All parts as one object.
     pub(crate) fn whole(&self, frame: &Rc<Frame<'_>>, outputs: Outputs, at: &Origin) -> Result<Value, Fault> {
+        self.parts(frame, None, outputs, at)
+    }
+
+    /// As [`Config::whole`], but for what is not asked for.
+    pub(crate) fn parts(
+        &self,
+        frame: &Rc<Frame<'_>>,
+        only: Only<'_>,
+        outputs: Outputs,
+        at: &Origin,
+    ) -> Result<Value, Fault> {
         let mut entries = Entries::new();
-        for part in PARTS.into_iter().chain(PLAIN) {
+        for part in PARTS.into_iter().chain(PLAIN).filter(|part| is_wanted(only, part)) {
             if let Some(value) = self.part(frame, part, outputs, at)? {
                 entries.insert(part.into(), value);
             }
@@ -249,7 +260,7 @@ impl Config {
 /// One part of an included file, as `include.NAME.PART` gives it.
 pub(super) fn part(frame: &Rc<Frame<'_>>, part: &str, at: &Origin) -> Result<Value, Fault> {
     let value = frame.memoized(&format!("(part {part})"), || {
-        let config = Config::own(frame, Some(part))?;
+        let config = Config::own(frame, Some(&[part]))?;
         config.part(frame, part, Outputs::Shown, at)?.ok_or_else(|| {
             at.fault(Code::HCL_EVALUATION, format!("{} has no `{part}`", frame.file.path()))
                 .remedy("Only what the included file sets is exposed.")

@@ -32,7 +32,7 @@ pub(crate) struct Frame<'s> {
     /// For an included file: the frame that includes it.
     child: Weak<Frame<'s>>,
     pub(super) included: bool,
-    locals: HashMap<String, (usize, usize)>,
+    locals: Rc<Locals>,
     memo: RefCell<HashMap<String, Memo>>,
     includes: OnceCell<Vec<Include<'s>>>,
     values: OnceCell<Option<Rc<Frame<'s>>>>,
@@ -40,6 +40,9 @@ pub(crate) struct Frame<'s> {
     pub(super) dependencies: OnceCell<Dependencies>,
     config: OnceCell<Config>,
 }
+
+/// Where each local of a file is: the position of its block, and its position there.
+pub(super) type Locals = HashMap<String, (usize, usize)>;
 
 enum Memo {
     Evaluating,
@@ -114,12 +117,12 @@ impl<'s> Frame<'s> {
         self.session.note_unit();
         if self.values.get().is_none() {
             let path = values::beside(self.file.path());
-            let found = match self.session.reader.bytes(&path)? {
-                Some(_) => {
+            let found = match self.session.reader.is_file(&path)? {
+                true => {
                     let missing = || Fault::new(Code::FILE_MISSING, format!("{path} does not exist"));
                     Some(Frame::open_values(self.session, &path, &self.config_path, missing).map_err(first)?)
                 }
-                None => None,
+                false => None,
             };
             let _ = self.values.set(found);
         }
@@ -133,8 +136,17 @@ impl<'s> Frame<'s> {
         child: Weak<Frame<'s>>,
         included: bool,
     ) -> Result<Rc<Self>, Vec<Fault>> {
+        // A unit's own file is looked at once; what others share is not looked at again for each of them.
+        let memo = session.memo.filter(|_| included || session.is_reading());
+        if let Some(locals) = memo.and_then(|memo| memo.locals(&file)) {
+            return Ok(Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) }));
+        }
         schema::check(&file)?;
-        Ok(Frame::made(session, file, config_path, child, included))
+        let frame = Frame::made(session, file, config_path, child, included);
+        if let Some(memo) = memo {
+            memo.keep_locals(&frame.file, &frame.locals);
+        }
+        Ok(frame)
     }
 
     fn made(
@@ -144,7 +156,7 @@ impl<'s> Frame<'s> {
         child: Weak<Frame<'s>>,
         included: bool,
     ) -> Rc<Self> {
-        let mut locals = HashMap::new();
+        let mut locals = Locals::new();
         for (outer, structure) in file.body().iter().enumerate() {
             let Structure::Block(block) = structure else { continue };
             if block.ident.as_str() == "locals" {
@@ -155,6 +167,7 @@ impl<'s> Frame<'s> {
                 locals.extend(names);
             }
         }
+        let locals = Rc::new(locals);
         Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) })
     }
 
@@ -172,7 +185,7 @@ impl<'s> Frame<'s> {
             config_path: config_path.to_owned(),
             child,
             included,
-            locals: HashMap::new(),
+            locals: Rc::default(),
             memo: RefCell::default(),
             includes: OnceCell::new(),
             values: OnceCell::new(),
@@ -281,7 +294,7 @@ impl<'s> Frame<'s> {
     /// The file's sections with its includes merged in.
     pub(crate) fn config(self: &Rc<Self>) -> Result<&Config, Fault> {
         if self.config.get().is_none() {
-            let made = self.once("config", || Config::of(self))?;
+            let made = self.once("config", || Config::of(self, None))?;
             let _ = self.config.set(made);
         }
         self.config.get().ok_or_else(|| Fault::internal("a configuration is lost"))

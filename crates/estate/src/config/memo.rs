@@ -21,6 +21,7 @@ use std::sync::Arc;
 use portcullis_hcl::{Cost, File, Meter, Value};
 use portcullis_model::{Fault, Place};
 
+use super::frame::Locals;
 use super::session::Session;
 use crate::trace::Trace;
 
@@ -30,6 +31,8 @@ const VALUES_PER_KEY: usize = 64;
 const WEIGHT_MAX: u64 = 1_000_000;
 /// Searches in parent folders whose outcome is kept.
 const SEARCHES_MAX: usize = 8192;
+/// Files whose shape is kept.
+const FILES_MAX: usize = 1024;
 
 /// Values that units have in common.
 #[derive(Default)]
@@ -37,8 +40,13 @@ pub(crate) struct Memo {
     values: RefCell<HashMap<Key, Slot>>,
     /// By the name that is looked for, then by the folder from which on.
     searches: RefCell<HashMap<Arc<str>, Searches>>,
+    /// Files whose shape was found to be right, by their addresses.
+    files: RefCell<HashMap<usize, Looked>>,
     weight: Cell<u64>,
 }
+
+/// A file, which it keeps at its address, and its locals.
+type Looked = (Arc<File>, Rc<Locals>);
 
 /// What is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -133,6 +141,19 @@ impl Memo {
             slot.recorded.remove(0);
         }
         slot.recorded.push(Rc::clone(recorded));
+    }
+
+    /// The locals of a file that many units include or read, which was looked through for what it may not have.
+    pub(super) fn locals(&self, file: &Arc<File>) -> Option<Rc<Locals>> {
+        self.files.borrow().get(&Arc::as_ptr(file).addr()).map(|(_, locals)| Rc::clone(locals))
+    }
+
+    pub(super) fn keep_locals(&self, file: &Arc<File>, locals: &Rc<Locals>) {
+        let mut files = self.files.borrow_mut();
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
+        files.insert(Arc::as_ptr(file).addr(), (Arc::clone(file), Rc::clone(locals)));
     }
 
     /// What a search from a folder found before.

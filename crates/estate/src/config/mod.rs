@@ -58,7 +58,7 @@ pub(crate) use globs::glob;
 pub(crate) use include::{first, named as includes};
 pub(crate) use json_syntax::{is_json, parse as parse_json};
 pub(crate) use memo::Memo;
-pub(crate) use sections::{Config, Section, TERRAFORM_BLOCKS};
+pub(crate) use sections::{Config, PLAIN, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session};
 pub(crate) use stack_file::{Component, ComponentKind, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, StackFile};
 pub(crate) use values::VALUES_FILE;

@@ -13,7 +13,7 @@ use super::include::Strategy;
 use super::{dependency, legacy, merge, schema, types};
 
 /// Attributes of a configuration that hold one plain value.
-pub(super) const PLAIN: [&str; 9] = [
+pub(crate) const PLAIN: [&str; 9] = [
     "terraform_binary",
     "terraform_version_constraint",
     "terragrunt_version_constraint",
@@ -71,16 +71,24 @@ pub(crate) struct Config {
     pub(crate) features: Vec<Section>,
 }
 
+/// Which parts of a configuration are looked at; `None` for all.
+pub(crate) type Only<'o> = Option<&'o [&'static str]>;
+
+/// Whether a part is among those that are looked at.
+pub(super) fn is_wanted(only: Option<&[&str]>, part: &str) -> bool {
+    only.is_none_or(|only| only.contains(&part))
+}
+
 impl Config {
     /// The configuration of a frame with its includes merged in.
-    pub(super) fn of(frame: &Rc<Frame<'_>>) -> Result<Config, Fault> {
-        let mut config = Config::own(frame, None)?;
+    pub(crate) fn of(frame: &Rc<Frame<'_>>, only: Only<'_>) -> Result<Config, Fault> {
+        let mut config = Config::own(frame, only)?;
         if let Some(over) = frame.merged_in()? {
             config = merge::include(config, over.config()?.clone(), Strategy::Shallow)?;
         }
         let exclude = config.exclude.clone();
         for include in frame.includes()?.iter().rev() {
-            let parent = Config::own(&include.frame, None)?;
+            let parent = Config::own(&include.frame, only)?;
             config = merge::include(parent, config, include.strategy)?;
         }
         // Whatever the strategy, a file's own block counts as it is written.
@@ -89,8 +97,8 @@ impl Config {
     }
 
     /// What a frame's own file says, or one part of it.
-    pub(super) fn own(frame: &Rc<Frame<'_>>, only: Option<&str>) -> Result<Config, Fault> {
-        let wanted = |part: &str| only.is_none_or(|only| only == part);
+    pub(super) fn own(frame: &Rc<Frame<'_>>, only: Option<&[&str]>) -> Result<Config, Fault> {
+        let wanted = |part: &str| is_wanted(only, part);
         let mut config = Config::default();
         for name in PLAIN.into_iter().filter(|name| wanted(name)) {
             if let Some(attribute) = frame.attribute(name) {

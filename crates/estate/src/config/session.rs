@@ -25,6 +25,9 @@ pub(crate) enum OutputsMode<'a> {
     Real(Outputs<'a>),
 }
 
+/// What a unit's own configuration may be called: what is being read before anything else is.
+const READING_AT_FIRST: usize = 2;
+
 /// One evaluation of one unit.
 pub(crate) struct Session<'a> {
     pub(crate) reader: &'a Reader,
@@ -95,11 +98,16 @@ impl<'a> Session<'a> {
             reading: RefCell::new(
                 [super::JSON_CONFIG_FILE, super::CONFIG_FILE].map(|name| path::child(unit.as_str(), name)).to_vec(),
             ),
-            reading_max: Cell::new(2),
+            reading_max: Cell::new(READING_AT_FIRST),
             configs: RefCell::default(),
             used: RefCell::default(),
             further: RefCell::default(),
         }
+    }
+
+    /// Whether another configuration than the unit's own is being read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.borrow().len() > READING_AT_FIRST
     }
 
     /// Notes that a file decides something.

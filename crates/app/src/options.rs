@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_model::{AccountName, BranchName, Code, Fault};
+use portcullis_sources::SourceCredential;
 
 /// What `portcullis serve` was started with.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct ServeOptions {
     pub transport: Transport,
     /// The credential for `fleet_url`.
     pub credential: Option<RepositoryCredential>,
+    /// Credentials for places that modules are fetched from.
+    pub source_credentials: Vec<SourceCredential>,
     /// The OpenTofu or Terraform program; found on `PATH` when not given.
     pub tool: Option<PathBuf>,
     /// The Terragrunt program, for the driver of that name; found on `PATH` when not given.

@@ -37,10 +37,15 @@ pub struct Layout {
     bytes: usize,
 }
 
+/// Folders that tools leave behind: not code, and what is in them would be taken for what a tool made here.
+const LEFT_BEHIND: [&str; 4] = [".git", ".terraform", ".terragrunt-cache", ".terragrunt-stack"];
+
 /// Which files of a folder are copied.
 pub struct CopyRule {
     include: GlobSet,
     exclude: GlobSet,
+    /// Everything, but for what tools leave behind.
+    whole: bool,
 }
 
 impl CopyRule {
@@ -52,12 +57,20 @@ impl CopyRule {
         // Terragrunt always takes this one along, though it is hidden.
         let mut include = include.to_vec();
         include.push(".tflint.hcl".into());
-        Ok(CopyRule { include: globs(&include)?, exclude: globs(exclude)? })
+        Ok(CopyRule { include: globs(&include)?, exclude: globs(exclude)?, whole: false })
+    }
+
+    /// The rule of what was fetched: all of it is there, hidden files as well, as Terragrunt has it.
+    pub fn whole() -> Self {
+        CopyRule { include: GlobSet::empty(), exclude: GlobSet::empty(), whole: true }
     }
 
     /// Whether `path`, relative to the folder that is copied, comes along: what is excluded never does; hidden
     /// files and what is in hidden folders do only if included; lock files do always.
     fn takes(&self, path: &str) -> bool {
+        if self.whole {
+            return true;
+        }
         let matched = |set: &GlobSet| ancestors(path).any(|part| set.is_match(part));
         if matched(&self.exclude) {
             return false;
@@ -68,6 +81,9 @@ impl CopyRule {
 
     /// Whether a folder has to be entered: a hidden one only for the sake of included files.
     fn enters(&self, path: &str) -> bool {
+        if self.whole {
+            return path.rsplit('/').next().is_none_or(|name| !LEFT_BEHIND.contains(&name));
+        }
         let hidden = path.split('/').any(|part| part.starts_with('.'));
         path.rsplit('/').next() != Some(".git") && (!hidden || !self.include.is_empty())
     }
@@ -265,6 +281,15 @@ mod tests {
             ("sub/readme.md", true),
         ] {
             assert_eq!(rule.takes(path), taken, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_was_fetched_is_copied_whole_but_for_what_tools_leave_behind() {
+        let rule = CopyRule::whole();
+        assert!(rule.takes(".hidden") && rule.takes(".github/x") && rule.enters(".github"));
+        for folder in [".git", "sub/.terraform", ".terragrunt-cache"] {
+            assert!(!rule.enters(folder), "{folder}");
         }
     }
 

@@ -7,7 +7,7 @@
 //! | [`terragrunt`] | the real program, over a private copy of the repository |
 //! | [`show`] | what a saved plan says, from a sandbox of its own |
 //! | `steps` | what their steps have in common |
-//! | `generate`, `inputs`, `arguments`, `backend` | parts of the native driver |
+//! | `generate`, `inputs`, `arguments`, `backend`, `nested` | parts of the native driver |
 //!
 //! Places inside a sandbox: `/repo` is the repository (read-only, or a private copy), `/work` is private and holds
 //! the [`Layout`].
@@ -21,6 +21,7 @@ mod generate;
 mod inputs;
 pub mod layout;
 pub mod native;
+mod nested;
 pub mod show;
 mod steps;
 pub mod terragrunt;
@@ -29,6 +30,7 @@ use std::collections::BTreeMap;
 
 use hcl_edit::structure::Body;
 pub use layout::{Layout, LayoutFile};
+use portcullis_estate::Source;
 use portcullis_model::Digest;
 use portcullis_model::agent::TaskSpec;
 pub use portcullis_model::agent::{DOOR_SOCKET, WORK};
@@ -83,6 +85,31 @@ impl Default for Limits {
 /// The `.terraform` folder as an earlier `init` of the same files left it: path below it → content and
 /// whether it is executable.
 pub type InitTree = BTreeMap<String, Vec<u8>>;
+
+/// What a unit is laid out from.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// The repository at the commit.
+    pub repository: &'a dyn Source,
+    /// What was fetched, where the unit's module is outside of the repository.
+    pub module: Option<FetchedModule<'a>>,
+}
+
+/// A module that was fetched.
+#[derive(Clone, Copy)]
+pub struct FetchedModule<'a> {
+    /// Its files.
+    pub files: &'a dyn Source,
+    /// The folder of them that is laid out.
+    pub root: &'a str,
+}
+
+impl<'a> Files<'a> {
+    /// Of a unit whose module is in the repository.
+    pub fn of(repository: &'a dyn Source) -> Self {
+        Files { repository, module: None }
+    }
+}
 
 /// What a task does.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_estate::{Hook, Resolved, Source};
+use portcullis_estate::{Hook, ModuleSource, Resolved, Source};
 use portcullis_model::agent::{Door, Role, Stdout, Step, TaskSpec, When};
 use portcullis_model::{Code, DigestBuilder, Fault, Place};
 
@@ -17,8 +17,8 @@ use crate::inputs::{NULL_INPUTS_FILE, inputs};
 use crate::layout::{CopyRule, LOCK_FILE, Layout, join};
 use crate::steps::{LOCK_MAX_BYTES, PLAN_FILE, base_env, collect, tool_step};
 use crate::{
-    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, DOOR_PORT, DOOR_SOCKET, INIT_MAX_BYTES, InitTree, Job,
-    Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe, Repository, SHOW_MAX_BYTES, Tool, WORK, backend,
+    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, DOOR_PORT, DOOR_SOCKET, Files, INIT_MAX_BYTES,
+    InitTree, Job, Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe, Repository, SHOW_MAX_BYTES, Tool, WORK, backend, nested,
 };
 
 /// Folder of the layout that the module's source is copied to.
@@ -54,7 +54,7 @@ impl From<Job<'_>> for Command {
 
 /// A unit with its working directory laid out, before it is known what to do with it.
 pub struct Prepared<'a> {
-    source: &'a dyn Source,
+    repository: &'a dyn Source,
     unit: &'a Resolved,
     tool: &'a Tool,
     limits: Limits,
@@ -74,7 +74,7 @@ impl<'a> Prepared<'a> {
     /// `PC-0607` for what this driver cannot take, `PC-0608` for a backend that cannot be used, `PC-0613` when the
     /// directory cannot be made.
     pub fn new(
-        source: &'a dyn Source,
+        files: Files<'a>,
         unit: &'a Resolved,
         tool: &'a Tool,
         limits: Limits,
@@ -82,7 +82,9 @@ impl<'a> Prepared<'a> {
         lock: Option<&[u8]>,
     ) -> Result<Self, Fault> {
         refuse_unsupported(unit, tool)?;
-        let (mut layout, module) = lay_out(source, unit)?;
+        let repository = files.repository;
+        let (mut layout, module) = lay_out(files, unit)?;
+        nested::refuse_remote(unit, &layout, &module)?;
         if let Some(lock) = lock {
             layout.put(join(&module, LOCK_FILE), lock, false)?;
         }
@@ -91,9 +93,9 @@ impl<'a> Prepared<'a> {
             layout.put(join(&module, NULL_INPUTS_FILE), nulls.into_bytes(), false)?;
         }
         backend::check(unit, &layout, &module)?;
-        let (init, init_env) = init_command(source, unit, command, lock.is_some())?;
+        let (init, init_env) = init_command(repository, unit, command, lock.is_some())?;
         let init_key = init_key(unit, tool, &layout, &module, &init, &init_env);
-        Ok(Prepared { source, unit, tool, limits, layout, module, env: inputs.env, init, init_env, init_key })
+        Ok(Prepared { repository, unit, tool, limits, layout, module, env: inputs.env, init, init_env, init_key })
     }
 
     /// Under which key the `.terraform` folder that `init` makes may be kept. `None` when a hook could have written
@@ -151,7 +153,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn plan_steps(&self, steps: &mut Vec<Step>) -> Result<(), Fault> {
-        let Extra { arguments, env } = extra(self.source, self.unit, "plan", false)?;
+        let Extra { arguments, env } = extra(self.repository, self.unit, "plan", false)?;
         let plan = format!("{WORK}/{PLAN_FILE}");
         self.hooks(steps, &self.unit.before_hooks, "plan", "before");
         let mut plan_arguments = vec!["plan".to_string(), "-input=false".into(), "-no-color".into()];
@@ -170,7 +172,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn apply_steps(&self, steps: &mut Vec<Step>) -> Result<(), Fault> {
-        let Extra { arguments, env } = extra(self.source, self.unit, "apply", true)?;
+        let Extra { arguments, env } = extra(self.repository, self.unit, "apply", true)?;
         self.hooks(steps, &self.unit.before_hooks, "apply", "before");
         let mut apply = vec!["apply".to_string(), "-input=false".into(), "-no-color".into()];
         apply.extend(arguments);
@@ -245,21 +247,38 @@ impl<'a> Prepared<'a> {
 }
 
 /// Source, then the unit's own files, then what is generated. Answers the layout and the module's folder in it.
-pub(crate) fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, String), Fault> {
+pub(crate) fn lay_out(files: Files<'_>, unit: &Resolved) -> Result<(Layout, String), Fault> {
+    let repository = files.repository;
     let rule = CopyRule::new(&unit.include_in_copy, &unit.exclude_from_copy)?;
     let mut layout = Layout::default();
     let mut module = MODULE.to_string();
     if let Some(from) = &unit.source {
-        layout.copy_folder(source, &from.root, MODULE, &rule).map_err(|fault| fault.at(from.place.clone()))?;
-        module = join(MODULE, &from.sub);
+        let copied = match (from, files.module) {
+            (ModuleSource::Folder(folder), _) => layout.copy_folder(repository, &folder.root, MODULE, &rule),
+            (ModuleSource::Remote { .. }, Some(fetched)) => {
+                layout.copy_folder(fetched.files, fetched.root, MODULE, &CopyRule::whole())
+            }
+            (ModuleSource::Remote { .. }, None) => Err(Fault::internal("a module that was not fetched")),
+        };
+        copied.map_err(|fault| fault.at(from.place().clone()))?;
+        module = join(MODULE, from.sub());
+        let inside = format!("{module}/");
+        // One of the repository was looked for already.
+        let looked_for = matches!(from, ModuleSource::Folder(_));
+        if !looked_for && !layout.files().any(|(path, _)| path.starts_with(&inside)) {
+            let message = format!("there is nothing in the folder {:?} of {}", from.sub(), from.shown());
+            return Err(Fault::new(Code::LAYOUT, message)
+                .at(from.place().clone())
+                .remedy("Correct what follows `//` in `terraform.source`."));
+        }
     } else if !unit.beside.is_empty() {
         // The unit's folder is the module, and keeps its place among what it refers to.
         module = join(MODULE, unit.path.as_str());
         for file in &unit.beside {
-            layout.copy_file(source, file, &join(MODULE, file))?;
+            layout.copy_file(repository, file, &join(MODULE, file))?;
         }
     }
-    layout.copy_folder(source, unit.path.as_str(), &module, &rule)?;
+    layout.copy_folder(repository, unit.path.as_str(), &module, &rule)?;
     for file in &unit.generate {
         generate::write(&mut layout, &module, file)?;
     }
@@ -273,13 +292,12 @@ pub(crate) fn lay_out(source: &dyn Source, unit: &Resolved) -> Result<(Layout, S
         })
     };
     if !layout.files().any(|(path, _)| is_code(path)) {
-        let folder =
-            unit.source.as_ref().map_or_else(|| unit.path.to_string(), portcullis_estate::ModuleSource::folder);
+        let folder = unit.source.as_ref().map_or_else(|| unit.path.to_string(), ModuleSource::shown);
         let fault = Fault::new(Code::LAYOUT, format!("there is no code for the tool in {folder:?}")).remedy(
             "Let `terraform.source` name a folder with `.tf` files; a folder inside a module's source follows `//`.",
         );
         return Err(match &unit.source {
-            Some(from) => fault.at(from.place.clone()),
+            Some(from) => fault.at(from.place().clone()),
             None => fault,
         });
     }

@@ -7,15 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_estate::{Resolved, Source};
+use portcullis_estate::{ModuleSource, Resolved, Source};
 use portcullis_model::agent::{Door, Role, Stdout, Step, TaskSpec, When};
-use portcullis_model::{Fault, UnitPath};
+use portcullis_model::{Code, Fault, UnitPath};
 
 use crate::layout::{LOCK_FILE, Layout, join};
 use crate::steps::{LOCK_MAX_BYTES, PLAN_FILE, base_env, collect, in_work, tool_step};
 use crate::{
-    ARTIFACT_LOCK, ARTIFACT_PLAN, DOOR_PORT, DOOR_SOCKET, Job, Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe, Repository,
-    Tool, backend, native,
+    ARTIFACT_LOCK, ARTIFACT_PLAN, DOOR_PORT, DOOR_SOCKET, Files, Job, Limits, PLAN_MAX_BYTES, REPOSITORY, Recipe,
+    Repository, Tool, backend, native,
 };
 
 /// The lock file of the reviewed plan, in the layout.
@@ -37,10 +37,16 @@ pub const KEEP_STATE: &str = "Keep the state in the runner's own store (backend 
 /// Refuses, before anything runs, a unit that is known to need what the sandbox does not have.
 ///
 /// # Errors
-/// `PC-0607` for a role to assume, `PC-0608` for a backend that cannot be used.
-pub fn check(source: &dyn Source, unit: &Resolved) -> Result<(), Fault> {
+/// `PC-0607` for a role to assume and for a module outside of the repository, `PC-0608` for a backend that cannot be used.
+pub fn check(repository: &dyn Source, unit: &Resolved) -> Result<(), Fault> {
     native::refuse_role(unit, "terragrunt")?;
-    match native::lay_out(source, unit) {
+    if let Some(ModuleSource::Remote { source, place }) = &unit.source {
+        let message = format!("the terragrunt driver cannot fetch {source} ({}): a sandbox has no network", unit.path);
+        return Err(Fault::new(Code::DRIVER_REFUSED, message).at(place.clone()).remedy(
+            "Use the `native` driver, for which the runner fetches modules, or keep the module in this repository.",
+        ));
+    }
+    match native::lay_out(Files::of(repository), unit) {
         Ok((layout, module)) => backend::check(unit, &layout, &module),
         // Terragrunt will say what is wrong with it.
         Err(_) => Ok(()),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_driver::native::{Command, Prepared};
-use portcullis_driver::{Limits, Tool};
+use portcullis_driver::{FetchedModule, Files, Limits, Tool};
 use portcullis_estate::{DirSource, Estate, Settings};
 use portcullis_model::{Code, UnitPath};
 
@@ -22,7 +22,7 @@ fn prepared(files: &[(&str, &str)]) -> Option<Code> {
     let estate = Estate::load(source.clone(), &Settings::default()).unwrap();
     let unit = estate.resolve(&UnitPath::parse("app").unwrap(), "plan", &|_| None).unwrap();
     let tool = Tool { name: "terraform".into(), version: "1.11.4".into(), program: "/usr/bin/terraform".into() };
-    Prepared::new(&*source, &unit, &tool, Limits::default(), Command::Plan, None).err().map(|fault| {
+    Prepared::new(Files::of(&*source), &unit, &tool, Limits::default(), Command::Plan, None).err().map(|fault| {
         assert!(fault.remedy_text().is_some(), "{fault}");
         fault.code()
     })
@@ -60,4 +60,54 @@ fn a_working_directory_that_cannot_be_made_is_refused() {
     let elsewhere = "terraform {\n  source = \"../modules//empty\"\n}\n";
     let files = [("app/terragrunt.hcl", elsewhere), ("modules/empty/notes.txt", "no code"), ("modules/x/main.tf", "")];
     assert_eq!(prepared(&files), Some(Code::LAYOUT), "no code for the tool");
+}
+
+/// What preparing the unit `app` ends with, whose module is fetched: its files are in a folder of their own.
+fn with_fetched(module: &[(&str, &str)], sub: &str) -> Result<Vec<String>, portcullis_model::Fault> {
+    let (folder, fetched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (path, text) in module {
+        let file = fetched.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("app")).unwrap();
+    let config = format!("terraform {{\n  source = \"git::https://git.example/modules.git{sub}?ref=v1\"\n}}\n");
+    std::fs::write(folder.path().join("app/terragrunt.hcl"), config).unwrap();
+    std::fs::write(folder.path().join("app/backend.tf"), OWN).unwrap();
+    std::fs::write(folder.path().join("app/.hidden"), "").unwrap();
+    let source = Arc::new(DirSource::open(folder.path()).unwrap());
+    let module = DirSource::open(fetched.path()).unwrap();
+    let estate = Estate::load(source.clone(), &Settings::default()).unwrap();
+    let unit = estate.resolve(&UnitPath::parse("app").unwrap(), "plan", &|_| None).unwrap();
+    let tool = Tool { name: "terraform".into(), version: "1.11.4".into(), program: "/usr/bin/terraform".into() };
+    let files = Files { repository: &*source, module: Some(FetchedModule { files: &module, root: "." }) };
+    let prepared = Prepared::new(files, &unit, &tool, Limits::default(), Command::Plan, None)?;
+    let recipe = prepared.recipe(portcullis_driver::Job::Plan, None)?;
+    Ok(recipe.layout.files().map(|(path, _)| path.to_owned()).filter(|path| path.starts_with("module/")).collect())
+}
+
+#[test]
+fn what_was_fetched_is_laid_out_whole_with_the_units_files_over_it() {
+    let module = [
+        ("vpc/main.tf", "module \"s\" {\n  source = \"../shared\"\n}\n"),
+        ("vpc/.hidden", "comes along"),
+        ("shared/main.tf", ""),
+        (".terraform/providers/evil", "stays out"),
+        (".git/config", "stays out"),
+    ];
+    let files = with_fetched(&module, "//vpc").unwrap();
+    let wanted = ["shared/main.tf", "vpc/.hidden", "vpc/backend.tf", "vpc/main.tf", "vpc/terragrunt.hcl"];
+    assert_eq!(files, wanted.map(|name| format!("module/{name}")));
+}
+
+#[test]
+fn a_module_that_takes_others_from_outside_is_refused_with_the_line() {
+    let shared = "# x\nmodule \"vpc\" {\n  version = \"5.0.0\"\n  source  = \"terraform-aws-modules/vpc/aws\"\n}\n";
+    let module = [("main.tf", "module \"s\" {\n  source = \"./shared\"\n}\n"), ("shared/main.tf", shared)];
+    let fault = with_fetched(&module, "").unwrap_err();
+    assert_eq!(fault.code(), Code::DRIVER_REFUSED);
+    assert!(fault.message().contains("shared/main.tf:4"), "{fault}");
+    assert_eq!(fault.place().map(|place| (place.file.as_str(), place.line)), Some(("app/terragrunt.hcl", 2)));
+    let missing = with_fetched(&[("main.tf", "")], "//nope").unwrap_err();
+    assert_eq!(missing.code(), Code::LAYOUT, "{missing}");
 }

@@ -153,8 +153,7 @@ impl Estate {
     /// # Errors
     /// The unit's own faults; `PC-0107` when there is no such unit; `PC-0108` when the path leads through a
     /// symbolic link; `PC-0705` when a dependency has no outputs and may not be mocked; `PC-0418` when
-    /// something is not known without running it; `PC-0607` when the module's source is not in this
-    /// repository.
+    /// something is not known without running it; `PC-0419` when the module's source is not understood.
     pub fn resolve(&self, unit: &UnitPath, command: &str, outputs: Outputs<'_>) -> Result<Resolved, Fault> {
         self.with_outputs(unit, outputs, |shared, _, outputs| {
             let mut resolved = evaluate::resolve(shared, unit, command, outputs)?;
@@ -167,7 +166,7 @@ impl Estate {
     /// running something counts as mocked.
     ///
     /// # Errors
-    /// As for [`Estate::resolve`], but for `PC-0418` and `PC-0607`.
+    /// As for [`Estate::resolve`], but for `PC-0418` and `PC-0419`.
     pub fn taken(&self, unit: &UnitPath, command: &str, outputs: Outputs<'_>) -> Result<Taken, Fault> {
         self.with_outputs(unit, outputs, |shared, known, outputs| evaluate::taken(shared, known, command, outputs))
     }

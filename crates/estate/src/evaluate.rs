@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use portcullis_hcl::Value;
+use portcullis_model::source::Pinning;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
@@ -87,7 +88,7 @@ fn describe(
     let config = frame.config()?;
     let source = source_of(shared.reader, config, path)?;
     let module = match &source {
-        Some(Source::Local(_) | Source::Remote(_) | Source::Missing(_)) => Module::Source,
+        Some(Source::Local(_) | Source::Remote(..) | Source::Unknown(_) | Source::Missing(_)) => Module::Source,
         _ if Contents::has_code(shared.reader, path.as_str())? => Module::Folder,
         _ if generates(config) => Module::Generated,
         _ => Module::None,
@@ -130,6 +131,7 @@ fn describe(
         exclude,
         module,
         problems,
+        notes: source.as_ref().and_then(unpinned).into_iter().collect(),
     })
 }
 
@@ -141,6 +143,20 @@ pub(crate) fn input_digest(path: &UnitPath, parts: &Parts) -> Digest {
         digest.text(name).bytes(part.as_bytes());
     }
     digest.finish()
+}
+
+/// Notes a source that may be something else in each run.
+fn unpinned(source: &Source) -> Option<Fault> {
+    let Source::Remote(source, place) = source else { return None };
+    if source.pinning() != Pinning::Nothing {
+        return None;
+    }
+    let message = format!("the source {source} names no version: each run takes what is newest then");
+    Some(
+        Fault::new(Code::SOURCE_UNPINNED, message)
+            .at(place.clone())
+            .remedy("Name a tag or a commit with `?ref=…`, or a version of a registry's module with `?version=…`."),
+    )
 }
 
 fn tool_digest(settings: &Settings) -> Digest {
@@ -157,7 +173,7 @@ fn source_of(reader: &Reader, config: &Config, unit: &UnitPath) -> Result<Option
     let Some(value) = config.terraform.as_ref().and_then(|section| section.get("source")) else { return Ok(None) };
     if !value.is_known_deep() {
         // The session has taken note of it: the unit is inexact.
-        return Ok(Some(Source::Remote(value.wrong("`source` of `terraform`", "known"))));
+        return Ok(Some(Source::Unknown(value.wrong("`source` of `terraform`", "known"))));
     }
     module::source(reader, unit.as_str(), value).map(Some)
 }
@@ -430,8 +446,9 @@ pub(crate) fn resolve(
 fn effective(shared: &Shared<'_>, path: &UnitPath, config: &Config) -> Result<Resolved, Fault> {
     let source: Option<ModuleSource> = match source_of(shared.reader, config, path)? {
         None | Some(Source::Own) => None,
-        Some(Source::Local(source)) => Some(source),
-        Some(Source::Remote(fault) | Source::Missing(fault)) => return Err(fault),
+        Some(Source::Local(folder)) => Some(ModuleSource::Folder(folder)),
+        Some(Source::Remote(source, place)) => Some(ModuleSource::Remote { source, place }),
+        Some(Source::Unknown(fault) | Source::Missing(fault)) => return Err(fault),
     };
     let beside = match &source {
         None => shared.contents.beside(shared.reader, path.as_str())?,

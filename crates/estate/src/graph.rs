@@ -250,6 +250,7 @@ mod tests {
                     exclude: None,
                     module: crate::unit::Module::Folder,
                     problems: Vec::new(),
+                    notes: Vec::new(),
                 };
                 (unit(path), Ok(Arc::new(made)))
             })

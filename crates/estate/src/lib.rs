@@ -46,7 +46,7 @@ pub use effective::{Effective, Explained, Provenance, attribute_path};
 pub use estate::{Estate, Outputs, Units};
 pub use resolved::{
     Errors, ExtraArguments, GENERATED_SIGNATURE, Generated, Hook, IamRole, IfDisabled, IfExists, Ignore, Mocked,
-    ModuleSource, RemoteState, Resolved, Retry, Taken,
+    ModuleFolder, ModuleSource, RemoteState, Resolved, Retry, Taken,
 };
 pub use settings::{AccountFacts, Limits, Settings, ToolFacts};
 pub use source::{

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use portcullis_hcl::File;
 use portcullis_hcl::Value;
 use portcullis_hcl::hcl_edit::expr::Expression;
-use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place};
+use portcullis_model::source::is_remote;
+use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, RemoteSource};
 
 use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, is_config_file};
 use crate::path;
 use crate::reader::{Found, Reader};
-use crate::resolved::ModuleSource;
+use crate::resolved::ModuleFolder;
 use crate::source::EntryKind;
 use crate::trace::Trace;
 
@@ -31,12 +32,14 @@ pub(crate) type Files = BTreeMap<String, Digest>;
 /// A module's source as it is written.
 pub(crate) enum Source {
     /// A folder of this repository.
-    Local(ModuleSource),
+    Local(ModuleFolder),
     /// The unit's own folder.
     Own,
     /// Somewhere else: git, a registry, an archive.
-    Remote(Fault),
-    /// A folder of this repository that is not there.
+    Remote(RemoteSource, Place),
+    /// Not known without running something.
+    Unknown(Fault),
+    /// A folder of this repository that is not there, or what is no source at all.
     Missing(Fault),
 }
 
@@ -45,10 +48,11 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
     let text = value.want_string("`source` of `terraform`")?;
     let place = value.origin().place();
     if is_remote(&text) {
-        let message = format!("the module's source {} is not in this repository", path::quoted(&text));
-        return Ok(Source::Remote(Fault::new(Code::DRIVER_REFUSED, message).at(place).remedy(
-            "Remote sources come in a later version of the native driver; use the `terragrunt` driver for this unit.",
-        )));
+        // A source that is not understood stops a run of this unit, and hides nothing else of it.
+        return Ok(match RemoteSource::parse(&text) {
+            Ok(source) => Source::Remote(source, place),
+            Err(fault) => Source::Missing(fault.at(place)),
+        });
     }
     let (root_text, sub_text) = match text.split_once("//") {
         Some((root, sub)) => (if root.is_empty() { "/" } else { root }, sub),
@@ -68,19 +72,13 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
         Some(found) => found.real,
         None => root,
     };
-    let source = ModuleSource { root, sub, place };
+    let source = ModuleFolder { root, sub, place };
     if !reader.is_dir(&source.folder()).map_err(|fault| fault.at(source.place.clone()))? {
         let message = format!("the module's folder {} does not exist", source.folder());
         let fault = Fault::new(Code::FILE_MISSING, message).at(source.place);
         return Ok(Source::Missing(fault.remedy("Correct the source; it is relative to the unit's folder.")));
     }
     Ok(Source::Local(source))
-}
-
-/// Whether a source is not a folder of this repository.
-pub(crate) fn is_remote(source: &str) -> bool {
-    const HOSTS: [&str; 4] = ["github.com/", "gitlab.com/", "bitbucket.org/", "git@"];
-    source.contains("::") || source.contains("://") || HOSTS.iter().any(|host| source.starts_with(host))
 }
 
 /// Digests of modules' folders, each found out once for all units.
@@ -139,7 +137,7 @@ struct References {
 
 impl Contents {
     /// The files of a module that is copied from `source`, and of all local modules that it refers to.
-    pub(crate) fn module(&self, reader: &Reader, source: &ModuleSource, hidden: bool) -> Result<Files, Fault> {
+    pub(crate) fn module(&self, reader: &Reader, source: &ModuleFolder, hidden: bool) -> Result<Files, Fault> {
         let mut files = Files::new();
         if self.gather(reader, &source.folder(), hidden, &mut files)? {
             files.extend(
@@ -393,7 +391,7 @@ mod tests {
         write(root, "m/other/main.tf", "");
         let source = Arc::new(DirSource::open(root).unwrap());
         let reader = Reader::new(&Library::new(source, &Limits::default(), Arc::default()));
-        let source = ModuleSource { root: "m".into(), sub: "app".into(), place: Place::file("x") };
+        let source = ModuleFolder { root: "m".into(), sub: "app".into(), place: Place::file("x") };
         let names =
             |contents: &Contents| contents.module(&reader, &source, false).unwrap().into_keys().collect::<Vec<_>>();
         assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use portcullis_hcl::Value;
-use portcullis_model::{Place, UnitPath};
+use portcullis_model::{Place, RemoteSource, UnitPath};
 
 /// A unit's effective configuration after all includes, with outputs.
 ///
@@ -58,9 +58,49 @@ pub struct Resolved {
     pub used_outputs: BTreeMap<UnitPath, serde_json::Value>,
 }
 
-/// A local module source.
+/// Where the module comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleSource {
+pub enum ModuleSource {
+    /// A folder of the repository.
+    Folder(ModuleFolder),
+    /// A place outside of it, from which it has to be fetched.
+    Remote {
+        /// The place.
+        source: RemoteSource,
+        /// Where it is written.
+        place: Place,
+    },
+}
+
+impl ModuleSource {
+    /// Where it is written.
+    pub fn place(&self) -> &Place {
+        match self {
+            ModuleSource::Folder(folder) => &folder.place,
+            ModuleSource::Remote { place, .. } => place,
+        }
+    }
+
+    /// The module's folder below what is copied: what follows `//`. Empty when there is none.
+    pub fn sub(&self) -> &str {
+        match self {
+            ModuleSource::Folder(folder) => &folder.sub,
+            ModuleSource::Remote { source, .. } => &source.sub,
+        }
+    }
+
+    /// The module, for people.
+    pub fn shown(&self) -> String {
+        match self {
+            ModuleSource::Folder(folder) => folder.folder(),
+            ModuleSource::Remote { source, .. } => source.to_string(),
+        }
+    }
+}
+
+/// A module in a folder of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleFolder {
     /// The folder that is copied whole, relative to the repository's root.
     pub root: String,
     /// The module's folder below it: what follows `//`. Empty when there is none.
@@ -69,7 +109,7 @@ pub struct ModuleSource {
     pub place: Place,
 }
 
-impl ModuleSource {
+impl ModuleFolder {
     /// The module's folder, relative to the repository's root.
     pub fn folder(&self) -> String {
         match (self.root.as_str(), self.sub.as_str()) {

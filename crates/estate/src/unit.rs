@@ -24,6 +24,8 @@ pub struct Unit {
     pub module: Module,
     /// What would stop a run though the configuration is known: a dependency or a module that is not there.
     pub problems: Vec<Fault>,
+    /// What stops nothing, and is better known.
+    pub notes: Vec<Fault>,
 }
 
 /// Where the code that a unit runs comes from.

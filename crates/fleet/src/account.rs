@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use portcullis_model::record::Unreviewed;
-use portcullis_model::{AccountName, ActionKind, BranchName, Digest, FleetName, PrincipalName, RepositoryName};
+use portcullis_model::{
+    AccountName, ActionKind, BranchName, Digest, FleetName, PrincipalName, RepositoryName, SourcePattern,
+};
 use serde::Serialize;
 
 /// One account of the fleet.
@@ -38,6 +40,8 @@ pub struct Account {
     pub env: BTreeMap<String, String>,
     /// Bounds for its tasks.
     pub limits: Limits,
+    /// From where modules outside of the repository may be fetched. Empty: from nowhere.
+    pub sources: Vec<SourcePattern>,
 }
 
 /// A repository with units.

@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::id::quoted;
 use portcullis_model::record::Unreviewed;
-use portcullis_model::{ActionKind, Code, Digest, Fault, PrincipalName, UnitPath};
+use portcullis_model::{ActionKind, Code, Digest, Fault, PrincipalName, SourcePattern, UnitPath};
 
 use crate::account::{Driver, Grant, Limits, Pin, Principal, Program, ToolPin, Tools};
 use crate::layer::{Node, Tree};
@@ -206,6 +206,23 @@ pub(crate) fn limits(tree: &Tree) -> Result<Limits, Fault> {
         cpu_percent: number(tree, "cpu_percent", default.cpu_percent.into(), 10, 25_600)?,
         timeout_s: number(tree, "timeout_s", default.timeout_s, 10, 86_400)?,
     })
+}
+
+/// From where modules may be fetched.
+pub(crate) fn sources(tree: &Tree) -> Result<Vec<SourcePattern>, Fault> {
+    let Some((tree, _)) = map(tree, "sources")? else { return Ok(Vec::new()) };
+    let Some(value) = leaf(tree, "allow", "a list of strings")? else { return Ok(Vec::new()) };
+    let mut patterns = Vec::new();
+    for (text, at) in texts(value, "`allow`")?.iter().zip(value.as_seq().unwrap_or_default()) {
+        let pattern = SourcePattern::parse(text).map_err(|why| {
+            at.fault(Code::FLEET_TYPE, format!("{} is no place of modules: {why}", quoted(text))).remedy(
+                "Write `host/path`: `*` stands for one part of the path, `**` at the end for all below, such as \
+                 `github.com/acme/*`.",
+            )
+        })?;
+        patterns.push(pattern);
+    }
+    Ok(patterns)
 }
 
 /// The tools of the tree's `tools` map.

@@ -138,8 +138,10 @@ impl Parts {
             );
         }
         let mut base = Tree::new();
-        for tools in body.blocks_named("tools") {
-            base.insert("tools".to_owned(), inner(tools, &schema::TOOLS, evaluator, faults));
+        for (name, form) in [("tools", &schema::TOOLS), ("sources", &schema::SOURCES)] {
+            for entry in body.blocks_named(name) {
+                base.insert(name.to_owned(), inner(entry, form, evaluator, faults));
+            }
         }
         let deploy_order = deploy_order(&body, evaluator, &drafts).map_err(|fault| faults.push(fault)).ok();
         Some(Parts {
@@ -197,6 +199,7 @@ impl Parts {
         let env = kept(decode::env(&tree), faults);
         let root_modules = kept(decode::root_modules(&tree), faults);
         let limits = kept(decode::limits(&tree), faults);
+        let sources = kept(decode::sources(&tree), faults);
         if actions.as_ref().is_some_and(|actions| actions.values().all(|grant| grant.allow.is_empty())) {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
             faults.push(fault.remedy("Give it a profile with actions, or an `action` block with `allow`."));
@@ -214,6 +217,7 @@ impl Parts {
             env: env?,
             root_modules: root_modules?,
             limits: limits?,
+            sources: sources?,
             name,
         })
     }

@@ -111,7 +111,7 @@ pub(crate) fn layer(
         None => Vec::new(),
         Some(node) => profile_names(&node).map_err(|fault| faults.push(fault)).unwrap_or_default(),
     };
-    for (name, form) in [("tools", &schema::TOOLS), ("limits", &schema::LIMITS)] {
+    for (name, form) in [("tools", &schema::TOOLS), ("limits", &schema::LIMITS), ("sources", &schema::SOURCES)] {
         if let Some(block) = body.blocks_named(name).next() {
             tree.insert(name.to_owned(), inner(block, form, evaluator, faults));
         }

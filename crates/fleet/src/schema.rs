@@ -57,8 +57,11 @@ pub(crate) const IMPORTED: Form = Form {
     blocks: &[LOCALS, block("import", 1), block("identity", 1), block("principal", 1), block("profile", 1)],
 };
 
-pub(crate) const FLEET: Form =
-    Form { of: "`fleet`", attributes: &["deploy_order"], blocks: &[block("repository", 1), block("tools", 0)] };
+pub(crate) const FLEET: Form = Form {
+    of: "`fleet`",
+    attributes: &["deploy_order"],
+    blocks: &[block("repository", 1), block("tools", 0), block("sources", 0)],
+};
 pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
 pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path"], blocks: &[] };
 pub(crate) const IDENTITY: Form =
@@ -71,11 +74,12 @@ pub(crate) const ACCOUNT: Form = Form {
     attributes: &["id", "path", "repository", "profiles", "regions", "env", "root_modules"],
     blocks: LAYER_BLOCKS,
 };
-const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0)];
+const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0), block("sources", 0)];
 pub(crate) const ACTION: Form =
     Form { of: "`action`", attributes: &["allow", "approvers", "approvals", "unreviewed"], blocks: &[] };
 pub(crate) const TOOLS: Form =
     Form { of: "`tools`", attributes: &["driver", "tofu", "terraform", "terragrunt"], blocks: &[] };
+pub(crate) const SOURCES: Form = Form { of: "`sources`", attributes: &["allow"], blocks: &[] };
 pub(crate) const LIMITS: Form = Form {
     of: "`limits`",
     attributes: &["parallel", "memory_mib", "disk_mib", "pids", "cpu_percent", "timeout_s"],

@@ -4,6 +4,7 @@
 //! names; they are refused here, and once more by git itself, which is told the one protocol it may use.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use portcullis_model::{Code, Fault};
@@ -59,6 +60,31 @@ impl RepositoryUrl {
     /// The URL as git is given it.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Host and port, without brackets; for `http` and `https` alone.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        let (scheme, rest) = self.text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
+        let authority = rest.split('/').next()?;
+        let host = host_of(authority, true).ok()?;
+        let default = if scheme == "https" { 443 } else { 80 };
+        let after = authority.rsplit(']').next().unwrap_or(authority);
+        let port = after.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(default);
+        Some((host, port))
+    }
+
+    /// What tells curl to connect there for this host: `host:port:address,address`.
+    pub(crate) fn pinned_to(&self, addresses: &[IpAddr]) -> Option<String> {
+        let (host, port) = self.host_and_port().filter(|_| !addresses.is_empty())?;
+        // An address is connected to as it is.
+        if host.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let shown = addresses.iter().map(|address| match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        Some(format!("{host}:{port}:{}", shown.collect::<Vec<_>>().join(",")))
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -233,6 +259,21 @@ mod tests {
             let fault = RepositoryUrl::parse(bad).expect_err(bad);
             assert_eq!(fault.code(), Code::GIT_PROTOCOL, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_host_is_pinned_to_its_addresses() {
+        let addresses: Vec<IpAddr> = ["192.0.2.7".parse().unwrap(), "2001:db8::1".parse().unwrap()].into();
+        for (url, pin) in [
+            ("https://github.com/acme/live", Some("github.com:443:192.0.2.7,[2001:db8::1]")),
+            ("https://git.acme.example:8443/live.git", Some("git.acme.example:8443:192.0.2.7,[2001:db8::1]")),
+            ("http://localhost/live.git", Some("localhost:80:192.0.2.7,[2001:db8::1]")),
+            ("http://[::1]:8080/live.git", None),
+            ("git@github.com:acme/live.git", None),
+        ] {
+            assert_eq!(RepositoryUrl::parse(url).unwrap().pinned_to(&addresses).as_deref(), pin, "{url}");
+        }
+        assert_eq!(RepositoryUrl::parse("https://github.com/acme/live").unwrap().pinned_to(&[]), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The runner's own clone: a bare mirror on disk, through one hardened wrapper round the `git` program.
+//! The runner's own clones: bare mirrors on disk, through one hardened wrapper round the `git` program.
 //!
 //! | module | holds |
 //! |---|---|
@@ -20,4 +20,4 @@ pub mod mirror;
 pub use address::RepositoryUrl;
 pub use credential::Credential;
 pub use git::{Limits, git_version};
-pub use mirror::{Mirror, MirrorSettings};
+pub use mirror::{Mirror, MirrorSettings, Refs};

@@ -1,5 +1,6 @@
 //! The [`Mirror`]: the runner's own copy of a repository's branches.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +18,19 @@ use crate::{Credential, Limits, RepositoryUrl};
 const PACKS_MAX: usize = 40;
 /// How long objects are kept that no branch reaches any more (a forced push): longer than a run is held.
 const UNREACHABLE_KEPT: &str = "4.weeks.ago";
-/// The branches that are fetched: all, and nothing else (no tags, no pull request refs).
-const REFSPEC: &str = "+refs/heads/*:refs/heads/*";
+/// The branches that are fetched: all, and no refs of other kinds (no pull request refs).
+const BRANCHES: &str = "+refs/heads/*:refs/heads/*";
+const TAGS: &str = "+refs/tags/*:refs/tags/*";
+
+/// Which refs a mirror has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refs {
+    /// All branches, and nothing else: what may be planned and applied.
+    #[default]
+    Branches,
+    /// All branches and all tags: what modules are taken from.
+    BranchesAndTags,
+}
 
 /// What a mirror needs to know.
 #[derive(Debug, Clone)]
@@ -35,6 +47,8 @@ pub struct MirrorSettings {
     pub ca_file: Option<PathBuf>,
     /// A proxy for `https`.
     pub proxy: Option<String>,
+    /// Which refs are fetched.
+    pub refs: Refs,
     /// Limits.
     pub limits: Limits,
 }
@@ -49,6 +63,7 @@ impl MirrorSettings {
             git: PathBuf::from("git"),
             ca_file: None,
             proxy: None,
+            refs: Refs::default(),
             limits: Limits::default(),
         }
     }
@@ -88,7 +103,7 @@ impl Mirror {
             callers: AtomicU64::new(0),
             fetched: Mutex::new(Fetched { callers: 0, result: Ok(()) }),
         };
-        mirror.grant()?;
+        mirror.grant(&[])?;
         folder::prepare(&mirror.settings)?;
         // Says at the start, and not at the first request, that git cannot read its own mirror.
         let answer = mirror.ask(&["rev-parse", "--is-bare-repository"]).await?;
@@ -98,12 +113,21 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Fetches all branches, forced and pruned. Calls at the same time share a fetch; each returns only after
+    /// Fetches the refs, forced and pruned. Calls at the same time share a fetch; each returns only after
     /// one that began after its call.
     ///
     /// # Errors
     /// `PC-0800`, `PC-0801`, `PC-0803` (an object is broken), `PC-0804`, `PC-0805`.
     pub async fn fetch(&self) -> Result<(), Fault> {
+        self.fetch_from(&[]).await
+    }
+
+    /// As [`Mirror::fetch`], with the addresses that the host's name stands for: git looks it up no second time,
+    /// so what was checked is what is connected to. None: git looks it up. Over SSH the host's key decides instead.
+    ///
+    /// # Errors
+    /// As [`Mirror::fetch`].
+    pub async fn fetch_from(&self, addresses: &[IpAddr]) -> Result<(), Fault> {
         // A push may have come after a running fetch asked for the branches: only one that starts later will do.
         let place = self.callers.fetch_add(1, Ordering::SeqCst);
         let mut fetched = self.fetched.lock().await;
@@ -111,7 +135,7 @@ impl Mirror {
             return fetched.result.clone();
         }
         let callers = self.callers.load(Ordering::SeqCst);
-        let result = self.fetch_now().await;
+        let result = self.fetch_now(addresses).await;
         *fetched = Fetched { callers, result: result.clone() };
         result
     }
@@ -139,6 +163,81 @@ impl Mirror {
         }
         Err(Fault::new(Code::REF_UNKNOWN, format!("there is no branch {}", quoted(branch.as_str())))
             .remedy("Push the branch to the repository that the fleet definition names, then try again."))
+    }
+
+    /// The commit that a tag or a branch names, as of the last fetch.
+    ///
+    /// # Errors
+    /// `PC-0111` when there is neither, or both and they differ.
+    pub async fn tag_or_branch(&self, name: &BranchName) -> Result<CommitId, Fault> {
+        let tag = self.exact(&format!("refs/tags/{name}")).await?;
+        let branch = self.exact(&name.full()).await?;
+        match (tag, branch) {
+            (Some(tag), Some(branch)) if tag != branch => Err(Fault::new(
+                Code::REF_UNKNOWN,
+                format!("{} is a tag and a branch of {}, of different commits", quoted(name.as_str()), self.url()),
+            )
+            .remedy("Name the commit, by all 40 digits.")),
+            (Some(commit), _) | (None, Some(commit)) => Ok(commit),
+            (None, None) => Err(Fault::new(
+                Code::REF_UNKNOWN,
+                format!("{} has no tag and no branch {}", self.url(), quoted(name.as_str())),
+            )
+            .remedy("Push it, or name another. A commit is named by all 40 digits.")),
+        }
+    }
+
+    /// The commit of a ref that is named in full; tags are followed to what they are of.
+    async fn exact(&self, full: &str) -> Result<Option<CommitId>, Fault> {
+        let found = self.ask(&["show-ref", "--verify", "--hash", "--", full]).await?;
+        if !found.status.success() {
+            return Ok(None);
+        }
+        // By id: a name that is not there would be looked for in other places.
+        let commit = format!("{}^{{commit}}", found.text.trim());
+        let answer = self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).await?;
+        if !answer.status.success() {
+            return Err(answer.fault(Code::GIT_OBJECT, &format!("{full} names no commit")));
+        }
+        commit_id(answer.text.trim()).map(Some)
+    }
+
+    /// The commit at the head of the remote's default branch. Asks the remote.
+    ///
+    /// # Errors
+    /// As [`Mirror::fetch`], and `PC-0111` when it has none.
+    pub async fn default_head(&self, addresses: &[IpAddr]) -> Result<CommitId, Fault> {
+        let grant = self.grant(addresses)?;
+        let arguments = ["ls-remote", "--quiet", "origin", "HEAD"];
+        let time = self.settings.limits.query;
+        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, file_bytes: None }).await?;
+        if !answer.status.success() {
+            return Err(self.why_not_fetched(&answer));
+        }
+        let head = answer.text.lines().find_map(|line| line.strip_suffix("\tHEAD"));
+        let head = head.ok_or_else(|| {
+            Fault::new(Code::REF_UNKNOWN, format!("{} has no default branch", self.url()))
+                .remedy("Name a tag or a commit with `?ref=…`.")
+        })?;
+        commit_id(head)
+    }
+
+    /// Whether a commit is reached from one of the refs that were fetched last. A forge hands out commits of forks
+    /// under the address of the repository that they were forked from: those are not.
+    ///
+    /// # Errors
+    /// As for any local question.
+    pub async fn has(&self, commit: &CommitId) -> Result<bool, Fault> {
+        let contains = format!("--contains={commit}");
+        let answer = self.ask(&["for-each-ref", "--count=1", "--format=%(refname)", &contains]).await?;
+        if answer.status.success() {
+            return Ok(!answer.text.trim().is_empty());
+        }
+        let unknown = ["no such commit", "malformed object name", "not a commit", "Not a valid object name"];
+        if unknown.iter().any(|phrase| answer.complains(phrase)) {
+            return Ok(false);
+        }
+        Err(answer.fault(Code::GIT_FAILED, "the commit cannot be looked for"))
     }
 
     /// All branches and their heads, in the order of their names.
@@ -199,7 +298,7 @@ impl Mirror {
     }
 
     /// Fetches. Only under the lock.
-    async fn fetch_now(&self) -> Result<(), Fault> {
+    async fn fetch_now(&self, addresses: &[IpAddr]) -> Result<(), Fault> {
         let limits = self.settings.limits;
         let dir = &self.settings.dir;
         let failed = |error: std::io::Error| Fault::io(format!("the mirror {}", dir.display()), &error);
@@ -209,8 +308,8 @@ impl Mirror {
         if room == 0 {
             return Err(self.too_large());
         }
-        let grant = self.grant()?;
-        let arguments = [
+        let grant = self.grant(addresses)?;
+        let mut arguments = vec![
             "fetch",
             "--quiet",
             "--force",
@@ -221,8 +320,11 @@ impl Mirror {
             "--no-auto-maintenance",
             "--refmap=",
             "origin",
-            REFSPEC,
+            BRANCHES,
         ];
+        if self.settings.refs == Refs::BranchesAndTags {
+            arguments.push(TAGS);
+        }
         let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, file_bytes: Some(room) };
         let answer = self.git.run(call).await?;
         if !answer.status.success() {
@@ -286,7 +388,7 @@ impl Mirror {
     /// Whether the remote has a tag of that name. Tags are not fetched; only a request that fails anyway asks.
     async fn is_tag(&self, name: &BranchName) -> bool {
         let wanted = format!("refs/tags/{name}");
-        let Ok(grant) = self.grant() else { return false };
+        let Ok(grant) = self.grant(&[]) else { return false };
         let arguments = ["ls-remote", "--quiet", "--refs", "origin", &wanted];
         let time = self.settings.limits.query;
         let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, file_bytes: None }).await;
@@ -297,8 +399,11 @@ impl Mirror {
     }
 
     /// What git is told about the remote, with the credential as it is now.
-    fn grant(&self) -> Result<Grant, Fault> {
+    fn grant(&self, addresses: &[IpAddr]) -> Result<Grant, Fault> {
         let mut grant = Grant::new(&self.settings.url, self.settings.credential.as_ref())?;
+        if let Some(pin) = self.settings.url.pinned_to(addresses) {
+            grant.config.push(("http.curloptResolve".to_owned(), pin));
+        }
         if let Some(proxy) = &self.settings.proxy
             && self.settings.url.transport() == Transport::Https
         {

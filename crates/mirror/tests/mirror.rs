@@ -243,3 +243,62 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     files
 }
+
+#[tokio::test]
+async fn modules_are_taken_from_tags_branches_and_commits_that_these_reach() {
+    let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());
+    repo.write("a", "1");
+    let first = repo.commit("first");
+    repo.tag("v1");
+    repo.git(&["tag", "--annotate", "-m", "two", "v2"]);
+    repo.write("a", "2");
+    let second = repo.commit("second");
+    repo.git(&["tag", "main"]);
+    repo.branch("both");
+    repo.write("a", "3");
+    let third = repo.commit("third");
+    repo.git(&["tag", "both", second.as_str()]);
+    repo.push();
+    // What a forge has of a fork: an object without a ref.
+    let orphan = repo.git_remote(&["commit-tree", "-m", "fork", &format!("{second}^{{tree}}")]).trim().to_owned();
+    let orphan = CommitId::parse(&orphan).unwrap();
+    let mut settings = settings(&temp, &repo.url());
+    settings.refs = portcullis_mirror::Refs::BranchesAndTags;
+    let mirror = Mirror::open(settings).await.unwrap();
+    assert!(!mirror.has(&first).await.unwrap(), "nothing is fetched yet");
+    mirror.fetch().await.unwrap();
+    let named = async |name: &str| mirror.tag_or_branch(&branch(name)).await;
+    assert_eq!(named("v1").await.unwrap(), first);
+    assert_eq!(named("v2").await.unwrap(), first, "a tag's object is followed to its commit");
+    assert_eq!(named("main").await.unwrap(), second, "one commit by both names");
+    for ambiguous_or_missing in ["both", "v3", "tags/v1", "heads/main"] {
+        assert_eq!(named(ambiguous_or_missing).await.unwrap_err().code(), Code::REF_UNKNOWN, "{ambiguous_or_missing}");
+    }
+    for commit in [&first, &second, &third] {
+        assert!(mirror.has(commit).await.unwrap());
+    }
+    assert!(!mirror.has(&orphan).await.unwrap());
+    assert_eq!(mirror.default_head(&[]).await.unwrap(), second);
+    // A tag that moves is followed, one that is gone is gone.
+    repo.git(&["tag", "--force", "v1", third.as_str()]);
+    repo.git(&["tag", "--delete", "v2"]);
+    repo.push();
+    mirror.fetch().await.unwrap();
+    assert_eq!(named("v1").await.unwrap(), third);
+    assert_eq!(named("v2").await.unwrap_err().code(), Code::REF_UNKNOWN);
+}
+
+#[tokio::test]
+async fn the_checked_address_of_a_host_is_the_one_that_is_connected_to() {
+    let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());
+    let commit = repo.commit("first");
+    repo.push();
+    let root = repo.remote().parent().unwrap().to_owned();
+    let server = GitServer::start(&root, None);
+    let url = server.url("remote.git").replace("127.0.0.1", "localhost");
+    let mirror = open(&temp, &url).await;
+    // Nobody listens there: git asked no name server of its own.
+    assert_eq!(mirror.fetch_from(&["127.9.9.9".parse().unwrap()]).await.unwrap_err().code(), Code::GIT_FAILED);
+    mirror.fetch_from(&["127.0.0.1".parse().unwrap()]).await.unwrap();
+    assert_eq!(mirror.branch(&branch("main")).await.unwrap(), commit);
+}

@@ -87,6 +87,8 @@ codes! {
     FILE_MISSING = 416, "a file that the configuration reads does not exist";
     LOCALS_CYCLE = 417, "locals refer to each other in a cycle";
     INEXACT = 418, "the unit's configuration is not fully known without running something";
+    SOURCE_SYNTAX = 419, "a module's source is not understood";
+    SOURCE_UNPINNED = 420, "a module's source names no version";
 
     FLEET_SYNTAX = 500, "the fleet definition does not parse";
     FLEET_UNKNOWN_BLOCK = 501, "the fleet definition has an unknown block or attribute";
@@ -114,6 +116,10 @@ codes! {
     AGENT_PROTOCOL = 612, "the agent said something that is not in its protocol";
     LAYOUT = 613, "the unit's working directory cannot be made";
     DOOR_REFUSED = 614, "the sandbox asked for something that its door does not give";
+    SOURCE_REFUSED = 615, "the fleet does not allow modules from there";
+    SOURCE_FETCH = 616, "a module cannot be fetched";
+    SOURCE_DIGEST = 617, "what was fetched is not what its checksum says";
+    SOURCE_ARCHIVE = 618, "a module's archive cannot be unpacked";
 
     HELD = 700, "the change is not the one that was reviewed";
     PLAN_UNKNOWN = 701, "there is no such plan";

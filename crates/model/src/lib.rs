@@ -14,6 +14,7 @@
 //! | [`api`] | request and response bodies of the HTTP API |
 //! | [`agent`] | the protocol between the runner and the agent in a sandbox |
 //! | [`state`] | limits and locks of the runner's own state store |
+//! | [`source`] | where a module outside of the repository comes from, and from where a fleet allows it |
 //! | [`digest`] | SHA-256 over structured content, without ambiguity |
 //!
 //! Architecture invariant: this crate does no I/O, reads no clock and knows no async runtime.
@@ -27,6 +28,7 @@ pub mod fault;
 pub mod id;
 pub mod record;
 pub mod run;
+pub mod source;
 pub mod state;
 
 pub use action::{Action, ActionKind, Selection};
@@ -35,3 +37,4 @@ pub use digest::{Digest, DigestBuilder};
 pub use fault::{Fault, Place};
 pub use id::{AccountName, BranchName, CommitId, FleetName, PrincipalName, RepositoryName, RunId, TaskId, UnitPath};
 pub use run::{ChangeKind, Phase, PlanSummary, RunState, TaskState};
+pub use source::{RemoteSource, SourcePattern};

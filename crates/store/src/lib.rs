@@ -28,6 +28,6 @@ pub use cache::{CACHE_ITEM_MAX_BYTES, CACHE_MAX_BYTES};
 pub use decisions::DecisionRecord;
 pub use logs::{LOG_MAX_BYTES, LogChunk, LogWriter};
 pub use open::Store;
-pub use plans::{PLAN_PART_MAX_BYTES, PlanPurpose, PlanRecord};
+pub use plans::{ModulePin, PLAN_PART_MAX_BYTES, PlanPurpose, PlanRecord};
 pub use runs::{AcceptRun, Accepted, Idempotency, ReadToken, UsedToken};
 pub use states::{Holder, LockOutcome, StateInfo, StateVersion, UnlockOutcome};

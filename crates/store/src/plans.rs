@@ -23,6 +23,15 @@ pub enum PlanPurpose {
     Apply,
 }
 
+/// What a module outside of the repository was, when a plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModulePin {
+    /// For people: the commit, or the archive.
+    pub resolved: String,
+    /// Names its content.
+    pub digest: Digest,
+}
+
 /// A plan, without any value of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRecord {
@@ -42,6 +51,9 @@ pub struct PlanRecord {
     pub outputs_digest: Digest,
     /// Over the provider lock file after `init`.
     pub lock_digest: Option<Digest>,
+    /// The unit's module, where it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModulePin>,
     /// The serial of the state it was made against.
     pub state_serial: Option<u64>,
     /// The lineage of that state.

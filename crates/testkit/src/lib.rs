@@ -9,6 +9,7 @@
 //! | [`hostile`] | tokens that must be refused, each with the code that it must be refused with |
 //! | [`repo`] | [`TestRepo`]: a work tree and a bare remote, with real git |
 //! | [`server`] | [`GitServer`]: git over HTTP with a password |
+//! | [`files`] | [`FileServer`]: answers over HTTP that a test writes down |
 //! | [`live`] | [`LiveRepo`]: a runner's repository, made from an estate's folder |
 //! | [`caller`] | [`Caller`]: who asks a runner of the example's fleet |
 //! | [`runner`] | [`Serve`]: how a real runner is started |
@@ -25,6 +26,8 @@ pub mod actions;
 pub mod caller;
 pub mod estate;
 #[cfg(feature = "servers")]
+pub mod files;
+#[cfg(feature = "servers")]
 pub mod hostile;
 #[cfg(feature = "servers")]
 pub mod issuer;
@@ -39,6 +42,8 @@ pub mod runner;
 pub mod server;
 
 pub use caller::Caller;
+#[cfg(feature = "servers")]
+pub use files::FileServer;
 #[cfg(feature = "servers")]
 pub use issuer::{Algorithm, FakeIssuer};
 pub use live::LiveRepo;

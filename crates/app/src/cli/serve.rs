@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use portcullis_model::{AccountName, BranchName, Code, Fault};
+use portcullis_mirror::Credential;
+use portcullis_model::{AccountName, BranchName, Code, Fault, SourcePattern};
+use portcullis_sources::SourceCredential;
+use portcullis_sources::credential::place_and_file;
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
@@ -42,6 +45,15 @@ pub struct Args {
     /// A file that holds the credential for the fleet's repository
     #[arg(long, value_name = "FILE")]
     repository_credential_file: Option<PathBuf>,
+    /// A credential for modules from that place, such as github.com/acme/*=FILE; the file holds `token` or `user:token`
+    #[arg(long, value_name = "PLACE=FILE", value_parser = SourceCredential::parse)]
+    source_credential: Vec<SourceCredential>,
+    /// An SSH key for modules from that place
+    #[arg(long, value_name = "PLACE=FILE", value_parser = place_and_file, requires = "source_known_hosts")]
+    source_ssh_key: Vec<(SourcePattern, PathBuf)>,
+    /// The host keys that are trusted where modules are fetched over SSH
+    #[arg(long, value_name = "FILE")]
+    source_known_hosts: Option<PathBuf>,
     /// The certificate chain for TLS (PEM)
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -104,6 +116,13 @@ fn options(args: Args, environment: &Environment) -> Result<ServeOptions, Fault>
         (None, Some(text)) => Some(RepositoryCredential::Text(text.to_owned())),
         (None, None) => None,
     };
+    let mut source_credentials = args.source_credential;
+    if let Some(known_hosts) = args.source_known_hosts {
+        source_credentials.extend(args.source_ssh_key.into_iter().map(|(place, key)| SourceCredential {
+            place,
+            credential: Credential::SshKey { key, known_hosts: known_hosts.clone() },
+        }));
+    }
     let transport = Transport::check(args.listen, args.tls_cert, args.tls_key, args.tls_terminated_upstream)?;
     Ok(ServeOptions {
         account: args.account,
@@ -113,6 +132,7 @@ fn options(args: Args, environment: &Environment) -> Result<ServeOptions, Fault>
         listen: args.listen,
         transport,
         credential,
+        source_credentials,
         tool: args.tool,
         terragrunt: args.terragrunt,
         agent: args.agent,

@@ -10,8 +10,17 @@ use super::terminal::plain;
 
 /// The fault, with a line feed at its end.
 pub fn text(fault: &Fault) -> String {
+    with_heading(&"error:".red().bold().to_string(), fault)
+}
+
+/// The same for what stops nothing.
+pub fn note(fault: &Fault) -> String {
+    with_heading(&"note:".cyan().bold().to_string(), fault)
+}
+
+fn with_heading(heading: &str, fault: &Fault) -> String {
     let code = format!("[{}]", fault.code());
-    let mut text = format!("{} {} {}\n", "error:".red().bold(), plain(fault.message()).bold(), code.dimmed());
+    let mut text = format!("{heading} {} {}\n", plain(fault.message()).bold(), code.dimmed());
     if let Some(place) = fault.place() {
         add_place(&mut text, place);
     }

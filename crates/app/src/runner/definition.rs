@@ -48,6 +48,11 @@ impl Definition {
         names.map(|tool| format!("{} {}", tool.driver.name, tool.driver.version)).collect::<Vec<_>>().join(", ")
     }
 
+    /// The registry of a module whose source names none, as Terragrunt has it for the tool.
+    pub fn default_registry(&self) -> &'static str {
+        if self.tool.driver.name == "tofu" { "registry.opentofu.org" } else { "registry.terraform.io" }
+    }
+
     /// What the estate is evaluated with.
     pub fn estate_settings(&self) -> portcullis_estate::Settings {
         portcullis_estate::Settings {

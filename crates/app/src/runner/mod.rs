@@ -25,6 +25,7 @@ use portcullis_engine::core::Settings;
 use portcullis_exec::LocalExecutor;
 use portcullis_mirror::{Credential, Mirror, MirrorSettings, RepositoryUrl};
 use portcullis_model::{Code, Fault};
+use portcullis_sources::Sources;
 use portcullis_store::Store;
 use portcullis_trust::oidc::Verifier;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,7 +59,9 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
     let _ = definitions.refresh().await;
     release_locks(&store).await?;
-    let worker = Arc::new(Worker::new(store.clone(), mirror.clone(), executor, definitions.clone(), &data)?);
+    let sources = sources(&options, &data)?;
+    let worker = Worker::new(store.clone(), mirror.clone(), sources, executor, definitions.clone(), &data)?;
+    let worker = Arc::new(worker);
     let declared = definitions.in_force().map_or(2, |definition| definition.account.limits.parallel as usize);
     let parallel = options.parallel.map_or(declared, |parallel| parallel.get() as usize);
     let unfinished = store.runs_unfinished().await?;
@@ -137,6 +140,13 @@ async fn mirror(options: &ServeOptions, data: &Path) -> Result<Mirror, Fault> {
         RepositoryCredential::Text(text) => Credential::Token(text.clone()),
     });
     Mirror::open(settings).await
+}
+
+/// What fetches modules from outside of the repository.
+fn sources(options: &ServeOptions, data: &Path) -> Result<Sources, Fault> {
+    let mut settings = portcullis_sources::Settings::new(data.join("sources"));
+    settings.credentials = options.source_credentials.clone();
+    Sources::open(settings)
 }
 
 /// No task runs when a runner starts: what is locked was locked by one that was killed.

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use portcullis_driver::{
-    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, InitTree, Job, Limits, Recipe, native, show, terragrunt,
+    ARTIFACT_INIT, ARTIFACT_LOCK, ARTIFACT_PLAN, ARTIFACT_SHOW, FetchedModule, Files, InitTree, Job, Limits, Recipe,
+    native, show, terragrunt,
 };
 use portcullis_engine::{JobRequest, Stop};
-use portcullis_estate::{GitSource, Resolved};
+use portcullis_estate::{GitSource, ModuleSource, Resolved};
 use portcullis_exec::Outcome;
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Digest, Fault, Place, UnitPath};
@@ -108,7 +109,16 @@ impl Drive<'_> {
         // With what stacks generate: those folders are in no commit.
         let estate = self.worker.estate(self.definition, &self.request.run.commit).await?;
         let tool = &self.definition.tool.driver;
-        let prepared = native::Prepared::new(estate.source(), resolved, tool, self.limits(), job.into(), lock)?;
+        let module = self.inputs.module.as_ref();
+        if let (Some(module), Some(ModuleSource::Remote { source, .. })) = (module, &resolved.source) {
+            let line = format!("» module {source}\n  {}\n", module.resolved);
+            self.worker.store.log_append(self.request.task.id, line.as_bytes())?;
+        }
+        let files = Files {
+            repository: estate.source(),
+            module: module.map(|module| FetchedModule { files: &*module.files, root: &module.root }),
+        };
+        let prepared = native::Prepared::new(files, resolved, tool, self.limits(), job.into(), lock)?;
         let key = prepared.init_key();
         let kept: Option<InitTree> = match key {
             Some(key) => self.worker.store.cache_get(&key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),

@@ -32,6 +32,7 @@ use portcullis_exec::LocalExecutor;
 use portcullis_mirror::Mirror;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{CommitId, Fault};
+use portcullis_sources::Sources;
 use portcullis_store::Store;
 
 use crate::gate::entry::not_ready;
@@ -42,6 +43,7 @@ use checkout::Checkouts;
 pub struct Worker {
     pub(crate) store: Store,
     pub(crate) mirror: Arc<Mirror>,
+    pub(crate) sources: Sources,
     pub(crate) executor: LocalExecutor,
     definitions: Arc<Definitions>,
     pub(crate) checkouts: Checkouts,
@@ -56,6 +58,7 @@ impl Worker {
     pub fn new(
         store: Store,
         mirror: Arc<Mirror>,
+        sources: Sources,
         executor: LocalExecutor,
         definitions: Arc<Definitions>,
         data: &Path,
@@ -63,7 +66,7 @@ impl Worker {
         let doors = data.join("doors");
         std::fs::create_dir_all(&doors).map_err(|error| Fault::io(doors.display(), &error))?;
         let checkouts = Checkouts::open(data.join("checkouts"))?;
-        Ok(Worker { store, mirror, executor, definitions, checkouts, doors })
+        Ok(Worker { store, mirror, sources, executor, definitions, checkouts, doors })
     }
 
     /// The definition in force.

@@ -8,7 +8,7 @@ use portcullis_engine::{
 };
 use portcullis_model::run::TaskResult;
 use portcullis_model::{Code, Digest, Fault, UnitPath};
-use portcullis_store::{PlanPurpose, PlanRecord, Store};
+use portcullis_store::{ModulePin, PlanPurpose, PlanRecord, Store};
 use serde_json::Value;
 
 use super::drive::{Drive, Ended, Made};
@@ -43,7 +43,7 @@ pub async fn perform(worker: &Worker, request: &JobRequest, stop: Stop) -> JobDo
 
 async fn plan_run(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Result<JobDone, Ended> {
     let subject = Subject::find(worker, request).await?;
-    let inputs = Inputs::gather(worker, request, &subject, "plan").await?;
+    let inputs = Inputs::gather(worker, request, &subject, "plan", &mut stop).await?;
     let (record, _) = make_plan(worker, request, &subject, &inputs, PlanPurpose::Plan, &mut stop).await?;
     Ok(JobDone::Planned { plan: record.digest, summary: record.summary })
 }
@@ -51,7 +51,7 @@ async fn plan_run(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Resu
 /// In an apply run: the reviewed plan if it is intact, else a fresh one, compared.
 async fn ready(worker: &Worker, request: &JobRequest, mut stop: Stop) -> Result<JobDone, Ended> {
     let subject = Subject::find(worker, request).await?;
-    let inputs = Inputs::gather(worker, request, &subject, "apply").await?;
+    let inputs = Inputs::gather(worker, request, &subject, "apply", &mut stop).await?;
     let reviewed = reviewed(worker, request, &subject).await?;
     if request.task.unknown_outcome_of.is_none()
         && let Some(record) = &reviewed
@@ -76,6 +76,8 @@ async fn is_intact(worker: &Worker, plan: &PlanRecord, inputs: &Inputs) -> Resul
     Ok(plan.mocked.is_empty()
         && inputs.taken.mocked.is_empty()
         && plan.outputs_digest == outputs::digest(&inputs.taken.used_outputs)
+        // A tag or a branch of the module's repository may have moved.
+        && plan.module.as_ref().map(|module| module.digest) == inputs.module.as_ref().map(|module| module.digest)
         && plan.state_version == Some(state))
 }
 
@@ -172,6 +174,10 @@ async fn make_plan(
         input_digest: subject.input_digest,
         outputs_digest: outputs::digest(&inputs.taken.used_outputs),
         lock_digest: lock.as_deref().map(Digest::of),
+        module: inputs
+            .module
+            .as_ref()
+            .map(|module| ModulePin { resolved: module.resolved.clone(), digest: module.digest }),
         state_serial: None,
         state_lineage: None,
         state_version: Some(state),
@@ -203,7 +209,7 @@ async fn apply(
     mut stop: Stop,
 ) -> Result<JobDone, Ended> {
     let subject = Subject::find(worker, request).await?;
-    let inputs = Inputs::gather(worker, request, &subject, "apply").await?;
+    let inputs = Inputs::gather(worker, request, &subject, "apply", &mut stop).await?;
     let record = worker.store.plan_get(&plan).await?;
     let record =
         record.ok_or_else(|| Fault::new(Code::PLAN_UNKNOWN, format!("plan {} is not kept here", plan.short())))?;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use portcullis_engine::JobRequest;
-use portcullis_estate::{Estate, Resolved, Taken, Unit};
-use portcullis_model::{Code, Digest, Fault, UnitPath};
+use portcullis_engine::{JobRequest, Stop};
+use portcullis_estate::{Estate, ModuleSource, Resolved, Taken, Unit};
+use portcullis_model::{Code, Digest, Fault, Place, UnitPath};
+use portcullis_sources::{Fetched, Order};
 
+use super::drive::Ended;
 use super::took::took;
 use super::{Worker, outputs};
 use crate::runner::definition::Definition;
@@ -54,6 +56,8 @@ pub struct Inputs {
     pub taken: Taken,
     /// How the unit is run.
     pub how: How,
+    /// Its module, where that had to be fetched.
+    pub module: Option<Fetched>,
 }
 
 /// How a unit is run.
@@ -75,20 +79,24 @@ pub enum How {
 }
 
 impl Inputs {
-    /// Gathers them for a command of the tool.
+    /// Gathers them for a command of the tool. A module that is fetched may take a while: then it can be stopped.
     ///
     /// # Errors
-    /// Those of evaluation and of the store.
+    /// Those of evaluation, of the store and of fetching.
     pub async fn gather(
         worker: &Worker,
         request: &JobRequest,
         subject: &Subject,
         command: &'static str,
-    ) -> Result<Self, Fault> {
+        stop: &mut Stop,
+    ) -> Result<Self, Ended> {
         let begun = Instant::now();
-        let inputs = Inputs::now(worker, request, subject, command).await;
+        let inputs = tokio::select! {
+            inputs = Inputs::now(worker, request, subject, command) => inputs?,
+            () = stop.raised() => return Err(Ended::Interrupted),
+        };
         took("evaluate", &request.task.unit, begun);
-        inputs
+        Ok(inputs)
     }
 
     async fn now(
@@ -108,7 +116,9 @@ impl Inputs {
             let resolved =
                 blocking(move || estate.resolve(&unit, command, &|target| known.get(target).cloned())).await?;
             let taken = Taken { mocked: resolved.mocked.clone(), used_outputs: resolved.used_outputs.clone() };
-            return Ok(Inputs { taken, how: How::Native { resolved: Box::new(resolved), readable: BTreeMap::new() } });
+            let module = fetch(worker, request, subject, &resolved).await?;
+            let how = How::Native { resolved: Box::new(resolved), readable: BTreeMap::new() };
+            return Ok(Inputs { taken, how, module });
         }
         let exact = known.is_exact();
         let (outputs, readable) = outputs::readable(&worker.store, &estate, known).await?;
@@ -122,7 +132,7 @@ impl Inputs {
             Ok((estate.taken(&unit, command, &outputs)?, None))
         })
         .await?;
-        Ok(Inputs { taken, how: How::Terragrunt { resolved, readable } })
+        Ok(Inputs { taken, how: How::Terragrunt { resolved, readable }, module: None })
     }
 
     /// A root module is run by the native driver, whatever the account's is. What it reads of other states, it reads by
@@ -137,8 +147,34 @@ impl Inputs {
         let unit = known.path.clone();
         let resolved = blocking(move || estate.resolve(&unit, command, &|_| None)).await?;
         let taken = Taken { mocked: Vec::new(), used_outputs: used };
-        Ok(Inputs { taken, how: How::Native { resolved: Box::new(resolved), readable } })
+        Ok(Inputs { taken, how: How::Native { resolved: Box::new(resolved), readable }, module: None })
     }
+}
+
+/// Fetches the module of a unit that names one outside of the repository. Outside of any sandbox, and before the task's
+/// own is made: what it is now decides whether a reviewed plan still holds.
+async fn fetch(
+    worker: &Worker,
+    request: &JobRequest,
+    subject: &Subject,
+    resolved: &Resolved,
+) -> Result<Option<Fetched>, Fault> {
+    let Some(ModuleSource::Remote { source, place }) = &resolved.source else { return Ok(None) };
+    let begun = Instant::now();
+    let order = Order {
+        source,
+        allow: &subject.definition.account.sources,
+        default_registry: subject.definition.default_registry(),
+        scope: &request.run.id.to_string(),
+    };
+    let fetched = worker.sources.fetch(order).await.map_err(|fault| at(fault, place))?;
+    took("fetch the module", &request.task.unit, begun);
+    Ok(Some(fetched))
+}
+
+/// Every fault about a module says where its source is written.
+fn at(fault: Fault, place: &Place) -> Fault {
+    if fault.place().is_some() { fault } else { fault.at(place.clone()) }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {

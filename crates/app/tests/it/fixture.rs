@@ -353,6 +353,7 @@ fn options(data: &Path, repo: &TestRepo) -> ServeOptions {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Loopback,
+        source_credentials: Vec::new(),
         credential: None,
         terragrunt: None,
         tool: Some(tool),

@@ -10,6 +10,7 @@
 //! | `full_disk` | no space on the data folder |
 //! | `ordinary` | a runner that is no root |
 //! | `terragrunt` | an account that Terragrunt itself runs |
+//! | `modules` | a module of another repository, whose tag moves |
 //! | `apart` | an issuer that does not answer; two runners on one data folder |
 //!
 //! The agent and the program are built before the tests run (`cargo xtask test` does it). Nothing here waits for
@@ -21,6 +22,7 @@ mod apart;
 mod broken_tool;
 mod full_disk;
 mod killed;
+mod modules;
 mod ordinary;
 mod root_modules;
 mod stopped;

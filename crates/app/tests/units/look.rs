@@ -167,6 +167,16 @@ fn an_explained_value_says_what_it_replaced() {
 }
 
 #[test]
+fn a_check_notes_a_module_without_a_version_and_is_content() {
+    let unit = "terraform {\n  source = \"github.com/acme/modules//net\"\n}\n";
+    let repo = repository(&[("app/terragrunt.hcl", unit), ("db/terragrunt.hcl", unit)]);
+    let ran = units(&repo.path(), &["check"]);
+    let text = ran.text();
+    assert!(text.contains("note: the source git::https://github.com/acme/modules.git//net names no version"), "{text}");
+    assert!(text.contains("in: 1 unit: app") && text.ends_with("nothing is wrong (2 units)\n"), "{text}");
+}
+
+#[test]
 fn a_check_tells_everything_once() {
     let repo = repository(SMALL);
     assert_eq!(units(&repo.path(), &["check"]).text(), "nothing is wrong (3 units)\n");

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use portcullis_broker::{BoxFuture, Door, DoorSettings, LockAnswer, StatePort, UnlockAnswer};
-use portcullis_driver::{ARTIFACT_LOCK, ARTIFACT_PLAN, Job, Limits, Recipe, Repository, Tool, native, terragrunt};
+use portcullis_driver::{
+    ARTIFACT_LOCK, ARTIFACT_PLAN, Files, Job, Limits, Recipe, Repository, Tool, native, terragrunt,
+};
 use portcullis_estate::{DirSource, Estate, Settings};
 use portcullis_exec::{Bind, Launch, LocalExecutor, Outcome, Sink};
 use portcullis_model::agent::{Report, Step};
@@ -166,7 +168,8 @@ impl Bench {
         }
         let command = if matches!(job, Job::Plan) { "plan" } else { "apply" };
         let resolved = self.estate.resolve(unit, command, &|unit| self.outputs(unit))?;
-        native::Prepared::new(&self.source, &resolved, &self.tool, limits, job.into(), lock)?.recipe(job, None)
+        native::Prepared::new(Files::of(&self.source), &resolved, &self.tool, limits, job.into(), lock)?
+            .recipe(job, None)
     }
 
     /// Runs a recipe in a sandbox.

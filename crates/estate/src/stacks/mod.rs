@@ -11,6 +11,7 @@ mod overlay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use portcullis_model::source::is_remote;
 use portcullis_model::{Code, Fault, Place, UnitPath};
 
 use crate::cache::Cache;
@@ -20,7 +21,6 @@ use crate::config::{
 };
 use crate::discover::LEFT_BEHIND;
 use crate::estate::on_deep_stack;
-use crate::module;
 use crate::path;
 use crate::reader::{Library, Reader};
 use crate::settings::Settings;
@@ -212,7 +212,7 @@ fn source_of(reader: &Reader, stack: &UnitPath, component: &Component) -> Result
             .fault(Code::FILE_MISSING, format!("the source {} {what}", path::quoted(&text)))
             .remedy("Correct the source; it is relative to the stack's folder.")
     };
-    if module::is_remote(local) {
+    if is_remote(local) {
         let message = format!("the source {} is not in this repository", path::quoted(&text));
         return Ok(From::Elsewhere(inexact(value.fault(Code::INEXACT, message))));
     }

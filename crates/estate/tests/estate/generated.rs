@@ -71,8 +71,8 @@ fn naive(estate: &Estate, files: &Files) -> BTreeMap<UnitPath, Json> {
         rendered.as_object_mut().unwrap().remove("locals");
         let mut run = BTreeSet::from([Path::new(path.as_str()).to_path_buf()]);
         if let Some(source) = &resolved.source {
-            let module = Path::new(&source.folder()).to_path_buf();
-            let main = files.get(&format!("{}/main.tf", source.folder())).unwrap();
+            let module = Path::new(&source.shown()).to_path_buf();
+            let main = files.get(&format!("{}/main.tf", source.shown())).unwrap();
             if main.contains("../naming") {
                 run.insert(module.with_file_name("naming"));
             }

@@ -1,6 +1,6 @@
 //! What a driver gets: sources, generated files, remote state, hooks.
 
-use portcullis_estate::{Estate, IfExists};
+use portcullis_estate::{Estate, IfExists, ModuleSource};
 use portcullis_model::Code;
 
 use crate::{Folder, Loaded, faults, path, resolve, unit};
@@ -19,22 +19,56 @@ fn a_local_source_is_split_at_the_double_slash() {
         ("${get_repo_root()}/modules/net//vpc/", "modules/net", "vpc"),
         ("../../modules/net/vpc", "modules/net/vpc", ""),
     ] {
-        let found = resolve(&with_source(source), "dev/vpc").source.unwrap();
+        let Some(ModuleSource::Folder(found)) = resolve(&with_source(source), "dev/vpc").source else {
+            panic!("{source} is no folder")
+        };
         assert_eq!((found.root.as_str(), found.sub.as_str()), (root, sub), "{source}");
         assert_eq!(found.folder(), "modules/net/vpc");
     }
 }
 
 #[test]
-fn a_source_that_cannot_be_had_is_refused_with_its_place() {
-    for source in
-        ["git::https://example.com/x.git//vpc?ref=v1", "tfr:///a/b/c?version=1", "github.com/a/b", "git@x:a/b"]
-    {
+fn a_source_outside_of_the_repository_is_named_with_its_place() {
+    for (source, address) in [
+        ("git::https://example.com/x.git//vpc?ref=v1", "example.com/x"),
+        ("tfr:///a/b/c?version=1", "registry.terraform.io/a/b/c"),
+        ("github.com/a/b", "github.com/a/b"),
+        ("git@x:a/b", "x/a/b"),
+    ] {
         let estate = with_source(source);
         assert_eq!(unit(&estate, "dev/vpc").dependencies, []);
+        let Some(ModuleSource::Remote { source, place }) = resolve(&estate, "dev/vpc").source else {
+            panic!("{source} is a folder")
+        };
+        assert_eq!((source.address("registry.terraform.io").as_str(), place.line), (address, 2));
+    }
+}
+
+#[test]
+fn a_source_that_may_be_something_else_in_each_run_is_noted() {
+    for (source, noted) in [
+        ("github.com/a/b", true),
+        ("tfr:///a/b/c", true),
+        ("github.com/a/b?ref=v1", false),
+        ("tfr:///a/b/c?version=1.0.0", false),
+        ("https://example.com/a.zip", false),
+        ("../../modules//net/vpc", false),
+    ] {
+        let estate = with_source(source);
+        let notes: Vec<Code> = unit(&estate, "dev/vpc").notes.iter().map(|note| note.code()).collect();
+        assert_eq!(notes, if noted { vec![Code::SOURCE_UNPINNED] } else { vec![] }, "{source}");
+        assert_eq!(unit(&estate, "dev/vpc").problems, []);
+    }
+}
+
+#[test]
+fn a_source_that_cannot_be_had_is_refused_with_its_place() {
+    for source in ["git::file:///etc", "s3::https://s3.amazonaws.com/b/k.zip", "git::https://me:pw@example.com/x"] {
+        let estate = with_source(source);
         let fault = estate.resolve(&path("dev/vpc"), "plan", &|_| None).unwrap_err();
-        assert_eq!(fault.code(), Code::DRIVER_REFUSED, "{source}");
+        assert_eq!(fault.code(), Code::SOURCE_SYNTAX, "{source}");
         assert_eq!(fault.place().unwrap().line, 2);
+        assert_eq!(unit(&estate, "dev/vpc").problems, [fault]);
     }
     assert_eq!(faults(&with_source("../../modules//nope"), "dev/vpc")[0].code(), Code::FILE_MISSING);
     assert_eq!(faults(&with_source("../../../modules//net"), "dev/vpc")[0].code(), Code::OUTSIDE_REPOSITORY);

@@ -77,7 +77,7 @@ unit "off" {
     assert_eq!(unit(&estate, app).dependencies[0].target.as_str(), vpc);
     let resolved = resolve_with(&estate, app, "plan", json!({ vpc: { "id": "vpc-1" } }));
     assert_eq!(inputs(&resolved), "at = \"dev/.terragrunt-stack/services/app\"\nenv = \"live\"\nvpc = \"vpc-1\"");
-    assert_eq!(resolved.source.unwrap().folder(), "modules/app");
+    assert_eq!(resolved.source.unwrap().shown(), "modules/app");
     let found = stack(&estate, "live/dev");
     assert_eq!(found.units, [("app".to_owned(), path(app)), ("vpc".to_owned(), path(vpc))]);
     assert_eq!(found.reads, ["live/dev/terragrunt.stack.hcl"]);

@@ -261,3 +261,27 @@ fn an_account_that_lets_nobody_in_is_refused() {
     let faults = load(&[("portcullis.hcl", &root)]).unwrap_err();
     assert!(codes(&faults).contains(&Code::FLEET_LOCKS_OUT), "{faults:?}");
 }
+
+#[test]
+fn modules_are_fetched_from_nowhere_unless_a_layer_says_so() {
+    assert!(account(&with(ONE).unwrap(), "dev").sources.is_empty());
+    let base = VALID.replace(
+        "fleet \"acme\" {",
+        "fleet \"acme\" {\n  sources {\n    allow = [\"github.com/acme/*\", \"registry.terraform.io/*/*/*\"]\n  }",
+    );
+    let two = r#"
+account "prod" {
+  id = "2"
+  sources {
+    allow = []
+  }
+  action "plan" {
+    allow = ["ci"]
+  }
+}
+"#;
+    let fleet = load(&[("portcullis.hcl", &format!("{base}{ONE}{two}"))]).unwrap();
+    let allowed: Vec<_> = account(&fleet, "dev").sources.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["github.com/acme/*", "registry.terraform.io/*/*/*"]);
+    assert!(account(&fleet, "prod").sources.is_empty(), "a list takes the place of the one below");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_model::record::{AppliedRecord, StepRecord};
 use portcullis_model::run::EventKind;
 use portcullis_model::{Code, Digest, PlanSummary, RunState};
-use portcullis_store::{Accepted, DecisionRecord, PLAN_PART_MAX_BYTES, PlanPurpose, PlanRecord, Store};
+use portcullis_store::{Accepted, DecisionRecord, ModulePin, PLAN_PART_MAX_BYTES, PlanPurpose, PlanRecord, Store};
 
 use crate::sample::{Folder, accept, at, commit, run, run_id, task, task_id, unit};
 
@@ -232,6 +232,7 @@ fn plan(digest: &[u8], of: &str) -> PlanRecord {
         input_digest: Digest::of(b"input"),
         outputs_digest: Digest::of(b"outputs"),
         lock_digest: None,
+        module: Some(ModulePin { resolved: "commit 1 of x".into(), digest: Digest::of(b"module") }),
         state_serial: Some(3),
         state_lineage: Some("l-1".into()),
         state_version: Some(2),

@@ -31,6 +31,10 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
             output::print(&render::fault::text(fault))?;
             output::print(&render::units::breaks(units))?;
         }
+        for (note, units) in super::notes(&estate) {
+            output::print(&render::fault::note(&note))?;
+            output::print(&render::units::concerns(&units))?;
+        }
         output::print(&render::units::checked(estate.units().len(), problems.len()))?;
     }
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })

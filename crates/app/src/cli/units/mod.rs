@@ -72,6 +72,18 @@ fn complain_of_broken(estate: &Estate) -> Exit {
     if problems.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
+/// What stops nothing and is better known, with the units that it is about, in the order of places.
+fn notes(estate: &Estate) -> Vec<(Fault, Vec<String>)> {
+    let mut found: BTreeMap<(Option<portcullis_model::Place>, String), (Fault, Vec<String>)> = BTreeMap::new();
+    for (path, unit) in estate.units() {
+        for note in unit.as_ref().map_or_else(|_| [].as_slice(), |unit| unit.notes.as_slice()) {
+            let key = (note.place().cloned(), note.message().to_owned());
+            found.entry(key).or_insert_with(|| (note.clone(), Vec::new())).1.push(path.as_str().to_owned());
+        }
+    }
+    found.into_values().collect()
+}
+
 /// Each fault of an estate with the units that it breaks, in the order of places.
 fn problems(estate: &Estate) -> Vec<(Fault, Vec<String>)> {
     let mut found: BTreeMap<(Option<portcullis_model::Place>, String), (Fault, Vec<String>)> = BTreeMap::new();

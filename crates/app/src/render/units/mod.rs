@@ -52,12 +52,21 @@ pub fn count(number: usize, what: &str) -> String {
 
 /// A line that names the units that a fault breaks; empty when it is about none.
 pub fn breaks(units: &[String]) -> String {
+    named(&"breaks:".red().to_string(), units)
+}
+
+/// The units that a note is about.
+pub fn concerns(units: &[String]) -> String {
+    named(&"in:".cyan().to_string(), units)
+}
+
+fn named(heading: &str, units: &[String]) -> String {
     if units.is_empty() {
         return String::new();
     }
     let named: Vec<String> = units.iter().take(NAMED).map(|unit| plain(unit)).collect();
     let more = if units.len() > NAMED { ", …" } else { "" };
-    format!("  {} {}: {}{more}\n", "breaks:".red(), count(units.len(), "unit"), named.join(", "))
+    format!("  {heading} {}: {}{more}\n", count(units.len(), "unit"), named.join(", "))
 }
 
 /// The units that a change affects, each with its reasons, and a line with the sum of an estate of `all` units.

@@ -32,6 +32,17 @@ pub(crate) fn discover(source: &dyn Source, limits: &Limits, within: &str) -> Re
         for entry in &entries {
             let name = path::child(&folder, &entry.name);
             match entry.kind {
+                // Shown with a sign in place of what is no UTF-8: nothing can name what is in it.
+                EntryKind::Dir if entry.name.contains(char::REPLACEMENT_CHARACTER) => {
+                    found.faults.push(
+                        Fault::new(
+                            Code::BAD_UNIT_PATH,
+                            format!("{} is no UTF-8: no unit in it is known", path::quoted(&name)),
+                        )
+                        .at(Place::file(&folder))
+                        .remedy("Rename the folder."),
+                    );
+                }
                 EntryKind::Dir => {
                     seen += 1;
                     if !LEFT_BEHIND.contains(&entry.name.as_str()) {

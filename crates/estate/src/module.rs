@@ -74,8 +74,9 @@ pub(crate) fn source(reader: &Reader, unit_dir: &str, value: &Value) -> Result<S
     };
     let source = ModuleFolder { root, sub, place };
     if !reader.is_dir(&source.folder()).map_err(|fault| fault.at(source.place.clone()))? {
-        let message = format!("the module's folder {} does not exist", source.folder());
-        let fault = Fault::new(Code::FILE_MISSING, message).at(source.place);
+        let folder = source.folder();
+        let message = format!("the module's folder {folder} does not exist");
+        let fault = reader.note_submodule(Fault::new(Code::FILE_MISSING, message).at(source.place), &folder);
         return Ok(Source::Missing(fault.remedy("Correct the source; it is relative to the unit's folder.")));
     }
     Ok(Source::Local(source))

@@ -21,6 +21,10 @@ use crate::trace::{Answer, Trace};
 /// Most links that are followed for one path.
 const LINKS_MAX: usize = 40;
 
+/// How a file begins that stands for one that Git LFS keeps. To read it as the text that it stands for would be wrong
+/// without a word.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// A stack, and all units that it generates, also through others.
 type KnownStack = (Arc<Stack>, Vec<UnitPath>);
 
@@ -248,6 +252,13 @@ impl Reader {
                 .at(Place::file(path))
                 .remedy("Keep data out of configuration files, or split the file."));
         }
+        if bytes.starts_with(LFS_POINTER) {
+            return Err(Fault::new(Code::HCL_UNSUPPORTED, format!("{path} is a pointer of Git LFS"))
+                .at(Place::file(path))
+                .remedy(
+                    "Keep what configuration reads in the repository itself: what the pointer stands for is not in it.",
+                ));
+        }
         Ok(bytes)
     }
 
@@ -278,6 +289,18 @@ impl Reader {
             _ => Err(self.changed(&real)),
         };
         self.library.cache.digest(id, executable, make).map(Some)
+    }
+
+    /// Says of something that is not there when that is because it lies in a submodule.
+    pub(crate) fn note_submodule(&self, fault: Fault, path: &str) -> Fault {
+        let folders = path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or_default()).chain([path]);
+        let found = folders
+            .into_iter()
+            .find(|folder| matches!(self.find(folder), Ok(Some(Found { kind: EntryKind::Submodule, .. }))));
+        match found {
+            Some(folder) => fault.note(format!("{folder} is a submodule; what is in it belongs to another repository")),
+            None => fault,
+        }
     }
 
     /// Whether anything is at the path.

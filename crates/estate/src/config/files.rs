@@ -81,9 +81,11 @@ fn read_path(call: &Call<'_, '_>, path: &str) -> Result<Arc<[u8]>, Fault> {
             session.note_read(path);
             Ok(bytes)
         }
-        None => Err(call
-            .fault(Code::FILE_MISSING, format!("{path} does not exist or is no file"))
-            .remedy("Correct the path; relative ones start at the folder of the file that calls.")),
+        None => {
+            let fault = call.fault(Code::FILE_MISSING, format!("{path} does not exist or is no file"));
+            let fault = fault.remedy("Correct the path; relative ones start at the folder of the file that calls.");
+            Err(session.reader.note_submodule(fault, path))
+        }
     }
 }
 

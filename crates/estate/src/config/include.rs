@@ -44,10 +44,19 @@ pub(crate) fn named(frame: &Rc<Frame<'_>>) -> Result<Vec<(String, String)>, Faul
     Ok(frame.includes()?.iter().map(|include| (include.name.clone(), include.path.clone())).collect())
 }
 
+/// Most includes of one file.
+const INCLUDES_MAX: usize = 256;
+
 /// The include blocks of a file, in the order of the text.
 pub(super) fn find<'s>(frame: &Rc<Frame<'s>>) -> Result<Vec<Include<'s>>, Fault> {
     if frame.included {
         return Ok(Vec::new());
+    }
+    // Each is merged into all before it.
+    if let Some(block) = frame.blocks("include").nth(INCLUDES_MAX) {
+        return Err(Origin::of(&frame.file, &block.ident)
+            .fault(Code::HCL_TOO_LARGE, format!("the file has more than {INCLUDES_MAX} includes"))
+            .remedy("Include a file that holds what these have in common."));
     }
     frame.blocks("include").map(|block| open(frame, block)).collect()
 }

@@ -238,7 +238,7 @@ impl<'a> Session<'a> {
                 self.note_read(path);
                 Ok(file)
             }
-            None => Err(missing()),
+            None => Err(self.reader.note_submodule(missing(), path)),
         }
     }
 

@@ -309,5 +309,7 @@ impl Source for GitSource {
 }
 
 pub(super) fn object_fault(what: &str, error: &dyn std::fmt::Display) -> Fault {
-    Fault::new(Code::GIT_OBJECT, format!("{what} cannot be read from the repository: {error}"))
+    Fault::new(Code::GIT_OBJECT, format!("{what} cannot be read from the repository: {error}")).remedy(
+        "The clone is damaged or lacks objects, as one with `--filter` does: fetch all of them, or clone it anew.",
+    )
 }

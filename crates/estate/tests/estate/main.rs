@@ -13,6 +13,7 @@ mod functions;
 mod generated;
 mod includes;
 mod json;
+mod repositories;
 mod resolved;
 mod root_modules;
 mod rules;

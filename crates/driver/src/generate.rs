@@ -1,7 +1,4 @@
 //! `generate` blocks and the file of `remote_state { generate = … }`, written as Terragrunt writes them.
-//!
-//! The one difference: contents are not reformatted (Terragrunt runs its formatter over `.tf`, `.hcl` and `.tofu`
-//! files), which changes spaces only.
 
 use std::fmt::Write as _;
 
@@ -10,6 +7,7 @@ use portcullis_estate::{GENERATED_SIGNATURE, Generated, IfDisabled, IfExists, Re
 use portcullis_hcl::Value;
 use portcullis_model::{Code, Fault};
 
+use crate::format;
 use crate::layout::{Layout, join, normalize};
 
 /// Writes one generated file into the layout.
@@ -38,7 +36,16 @@ pub fn write(layout: &mut Layout, module: &str, file: &Generated) -> Result<(), 
     }
     let signature =
         if file.disable_signature { String::new() } else { format!("{}{GENERATED_SIGNATURE}\n", file.comment_prefix) };
-    layout.put(target, format!("{signature}{}", file.contents).into_bytes(), false)
+    let text = format!("{signature}{}", file.contents);
+    let formatted = file.hcl_fmt.unwrap_or_else(|| [".tf", ".hcl", ".tofu"].contains(&extension(&file.path)));
+    let text = if formatted { format::format(&text) } else { text };
+    layout.put(target, text.into_bytes(), false)
+}
+
+/// From the last dot of the name on, with it.
+fn extension(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rfind('.').and_then(|at| name.get(at..)).unwrap_or_default()
 }
 
 /// Writes the backend's file, if `remote_state` has `generate`.
@@ -111,17 +118,42 @@ fn is_generated(bytes: &[u8]) -> bool {
     String::from_utf8_lossy(first).trim().ends_with(GENERATED_SIGNATURE)
 }
 
-/// `terraform { backend "…" { … } }`, attributes sorted by name and aligned.
+/// `terraform { backend "…" { … } }`, attributes sorted by name.
 fn backend_block(backend: &str, config: &IndexMap<String, Value>) -> Result<String, Fault> {
     let mut names: Vec<_> = config.iter().collect();
     names.sort_by_key(|(name, _)| name.as_str());
-    let width = names.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut text = format!("terraform {{\n  backend {} {{\n", expression(&backend.into()));
     for (name, value) in names {
-        let _ = writeln!(text, "    {name:width$} = {}", expression(&value.to_json()?));
+        let _ = writeln!(text, "    {name} = {}", attribute(&value.to_json()?));
     }
     text.push_str("  }\n}\n");
-    Ok(text)
+    // As a whole: its columns are those of the formatter.
+    Ok(format::format(&text))
+}
+
+/// A JSON value as the value of an attribute: objects over several lines, keys sorted and bare where they can be.
+fn attribute(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(map) if map.is_empty() => "{}".to_owned(),
+        serde_json::Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            let line = |(key, value): &(&String, &serde_json::Value)| {
+                let key = if is_name(key) { (*key).clone() } else { quote(key) };
+                format!("{key} = {}\n", attribute(value))
+            };
+            format!("{{\n{}}}", entries.iter().map(line).collect::<String>())
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(attribute).collect::<Vec<_>>().join(", "))
+        }
+        other => expression(other),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c == '_' || c.is_alphabetic())
+        && text.chars().all(|c| c == '_' || c == '-' || c.is_alphanumeric())
 }
 
 /// A JSON value as an HCL expression on one line.
@@ -171,6 +203,18 @@ mod tests {
     #[test]
     fn strings_are_quoted_as_hcl() {
         assert_eq!(quote("a\"b\\b${x}%{y}$\n\u{8}"), r#""a\"b\\b$${x}%%{y}$\n\u0008""#);
+    }
+
+    #[test]
+    fn a_backend_is_written_as_terragrunt_writes_it() {
+        let config = serde_json::json!({
+            "retry_max": 2, "address": "http://x", "headers": {"b c": [1, {"k": null}], "a": "${x}", "e": {}},
+        });
+        let value = Value::from_json(&config, &portcullis_hcl::Origin::built_in());
+        let config: IndexMap<String, Value> =
+            value.as_map().unwrap().iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let wanted = "terraform {\n  backend \"http\" {\n    address = \"http://x\"\n    headers = {\n      a = \"$${x}\"\n      \"b c\" = [1, {\n        k = null\n      }]\n      e = {}\n    }\n    retry_max = 2\n  }\n}\n";
+        assert_eq!(backend_block("http", &config).unwrap(), wanted);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | [`terragrunt`] | the real program, over a private copy of the repository |
 //! | [`show`] | what a saved plan says, from a sandbox of its own |
 //! | `steps` | what their steps have in common |
-//! | `generate`, `inputs`, `arguments`, `backend`, `nested` | parts of the native driver |
+//! | `generate`, `format`, `inputs`, `arguments`, `backend`, `nested` | parts of the native driver |
 //!
 //! Places inside a sandbox: `/repo` is the repository (read-only, or a private copy), `/work` is private and holds
 //! the [`Layout`].
@@ -17,6 +17,7 @@
 
 mod arguments;
 mod backend;
+mod format;
 mod generate;
 mod inputs;
 pub mod layout;

@@ -108,3 +108,15 @@ account "logs" {
   profiles = ["standard"]
   regions  = ["us-east-1", "eu-west-1"]
 }
+
+# What must hold, whoever changes this file: a definition that breaks it is refused, and the last good one stays.
+assert "prod is applied only by what was merged to main" {
+  account = "prod"
+  action  = "apply"
+  only    = ["live-merge"]
+}
+
+assert "no job of a branch applies or approves anywhere" {
+  action = "apply"
+  never  = ["live-ci"]
+}

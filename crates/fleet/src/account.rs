@@ -10,6 +10,8 @@ use portcullis_model::{
 };
 use serde::Serialize;
 
+use crate::presets::Preset;
+
 /// One account of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
@@ -123,6 +125,8 @@ pub struct Tools {
 pub struct Identity {
     /// The `iss` claim, exactly.
     pub issuer: String,
+    /// Which CI service it is, if it is a known one.
+    pub preset: Option<Preset>,
     /// Where its keys are, if its discovery document does not say.
     pub jwks_uri: Option<String>,
     /// The `aud` claim that tokens for this account must have.

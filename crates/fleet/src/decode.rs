@@ -22,7 +22,7 @@ const APPROVALS_MAX: u64 = 20;
 fn leaf<'t>(tree: &'t Tree, name: &str, wanted: &str) -> Result<Option<&'t Value>, Fault> {
     match tree.get(name) {
         None => Ok(None),
-        Some(Node::Leaf(value)) => Ok(Some(value)),
+        Some(Node::Leaf(value) | Node::Append(value)) => Ok(Some(value)),
         Some(Node::Map(_, origin)) => Err(not_a(origin, name, wanted, "a map")),
     }
 }
@@ -32,7 +32,7 @@ fn map<'t>(tree: &'t Tree, name: &str) -> Result<Option<(&'t Tree, &'t Origin)>,
     match tree.get(name) {
         None => Ok(None),
         Some(Node::Map(tree, origin)) => Ok(Some((tree, origin))),
-        Some(Node::Leaf(value)) => Err(wrong(value, &format!("`{name}`"), "a map")),
+        Some(Node::Leaf(value) | Node::Append(value)) => Err(wrong(value, &format!("`{name}`"), "a map")),
     }
 }
 
@@ -183,15 +183,23 @@ fn unreviewed(value: &Value) -> Result<Unreviewed, Fault> {
 
 /// A whole number within bounds.
 fn number<N: TryFrom<u64>>(tree: &Tree, name: &str, default: u64, min: u64, max: u64) -> Result<N, Fault> {
-    let value = leaf(tree, name, "a whole number")?;
-    let number = match value {
-        None => default,
-        Some(value) => value
-            .as_number()
-            .and_then(|number| number.to_plain_string().parse::<u64>().ok())
-            .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| wrong(value, &format!("`{name}`"), &format!("a whole number from {min} to {max}")))?,
-    };
+    match leaf(tree, name, "a whole number")? {
+        None => fit(default, name),
+        Some(value) => number_of(value, name, min, max),
+    }
+}
+
+/// A value that is a whole number within bounds.
+pub(crate) fn number_of<N: TryFrom<u64>>(value: &Value, name: &str, min: u64, max: u64) -> Result<N, Fault> {
+    let number = value
+        .as_number()
+        .and_then(|number| number.to_plain_string().parse::<u64>().ok())
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| wrong(value, &format!("`{name}`"), &format!("a whole number from {min} to {max}")))?;
+    fit(number, name)
+}
+
+fn fit<N: TryFrom<u64>>(number: u64, name: &str) -> Result<N, Fault> {
     N::try_from(number).map_err(|_| Fault::internal(format!("the bounds of `{name}` are too wide")))
 }
 

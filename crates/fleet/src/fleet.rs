@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use portcullis_hcl::Origin;
 use portcullis_model::id::quoted;
-use portcullis_model::{AccountName, BranchName, Code, Fault, FleetName, PrincipalName, RepositoryName};
+use portcullis_model::{AccountName, BranchName, Code, Fault, FleetName, Place, PrincipalName, RepositoryName};
 
 use crate::account::{Account, Identity, Principal, Repository, audience_for};
+use crate::asserts::{self, Assert};
+use crate::check::{self, Finding};
 use crate::decode;
-use crate::layer::{Tree, merge};
+use crate::layer::{History, Stack, Tree};
 use crate::principals::{Issuer, issuer, principal, unknown_name};
 use crate::profiles::{Layer, Profiles, inner, layer};
 use crate::read::{Evaluator, Source, sources, text, texts};
 use crate::schema::{self, Contents, Entry, contents, duplicate};
+use crate::settings::{LayerName, Setting, Written};
 
 /// Where the definition starts, from the top of the repository.
 pub const FLEET_FILE: &str = "portcullis.hcl";
@@ -26,6 +29,26 @@ pub struct Fleet {
     name: FleetName,
     accounts: BTreeMap<AccountName, Account>,
     deploy_order: Vec<AccountName>,
+    traces: BTreeMap<AccountName, Traced>,
+    declared: Declarations,
+}
+
+/// Where an account's definition comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Traced {
+    history: History,
+    /// Its layers, the lowest first.
+    pub layers: Vec<LayerName>,
+    /// Its block.
+    pub place: Place,
+}
+
+/// What is declared, used or not, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Declarations {
+    pub profiles: Vec<(LayerName, Place)>,
+    pub principals: BTreeMap<PrincipalName, Place>,
+    pub identities: BTreeMap<String, Place>,
 }
 
 impl Fleet {
@@ -75,6 +98,60 @@ impl Fleet {
         &self.accounts
     }
 
+    /// An account's effective definition, value by value, with what each layer said. Empty for an account that is not
+    /// in the fleet.
+    pub fn settings(&self, name: &AccountName) -> Vec<Setting> {
+        let (Some(account), Some(trace)) = (self.accounts.get(name), self.traces.get(name)) else { return Vec::new() };
+        let mut settings: BTreeMap<String, Setting> = account
+            .values()
+            .into_iter()
+            .map(|(path, value)| {
+                let written = trace.history.get(&path).cloned().unwrap_or_else(|| self.block_of(&path, &value));
+                (path.clone(), Setting { path, value, written })
+            })
+            .collect();
+        // What a layer took away is a thing to know as well.
+        for (path, written) in &trace.history {
+            settings.entry(path.clone()).or_insert_with(|| Setting {
+                path: path.clone(),
+                value: serde_json::Value::Null,
+                written: written.clone(),
+            });
+        }
+        settings.remove("profiles");
+        settings.into_values().collect()
+    }
+
+    /// Settings of principals and identities are no part of a layer: they are written in a block of their own.
+    fn block_of(&self, path: &str, value: &serde_json::Value) -> Vec<Written> {
+        let place = |kind: &str| {
+            let name = path.strip_prefix(kind)?.split('.').next()?;
+            let place = match kind {
+                "principal." => self.declared.principals.iter().find(|(known, _)| known.as_str() == name)?.1,
+                _ => self.declared.identities.get(name)?,
+            };
+            Some((format!("{}`{name}`", kind.replace('.', " ")), place.clone()))
+        };
+        let found = place("principal.").or_else(|| place("identity."));
+        let written =
+            |(name, place)| Written { layer: LayerName::Block(name), place, value: value.clone(), appended: false };
+        found.map(written).into_iter().collect()
+    }
+
+    /// What a person should look at, in a definition that is right.
+    pub fn findings(&self) -> Vec<Finding> {
+        check::findings(self)
+    }
+
+    /// An account's layers, the lowest first; and where it is defined.
+    pub(crate) fn traces(&self) -> &BTreeMap<AccountName, Traced> {
+        &self.traces
+    }
+
+    pub(crate) fn declared(&self) -> &Declarations {
+        &self.declared
+    }
+
     /// The order in which accounts are brought up: `deploy_order`, or the order in which they are defined.
     pub fn deploy_order(&self) -> Vec<AccountName> {
         self.deploy_order.clone()
@@ -96,6 +173,9 @@ struct Parts {
     base: Tree,
     identities: Declared<String, Issuer>,
     principals: Declared<PrincipalName, Principal>,
+    identity_places: BTreeMap<String, Place>,
+    principal_places: BTreeMap<PrincipalName, Place>,
+    asserts: Vec<Assert>,
     profiles: Profiles,
     drafts: Vec<Draft>,
     deploy_order: Vec<AccountName>,
@@ -117,6 +197,11 @@ impl Parts {
                 profiles.insert(entry, source.imported, evaluator, faults);
             }
         }
+        let principal_places = places(&read, "principal")
+            .into_iter()
+            .filter_map(|(name, place)| Some((PrincipalName::parse(&name).ok()?, place)));
+        let principal_places = principal_places.collect();
+        let asserts = asserts::read(&read, faults);
         let (source, body, evaluator) = read.last()?;
         let drafts = drafts(body, evaluator, faults);
         let Some(entry) = body.blocks_named("fleet").next() else {
@@ -150,6 +235,9 @@ impl Parts {
             base,
             identities,
             principals,
+            identity_places: places(&read, "identity"),
+            principal_places,
+            asserts,
             profiles,
             drafts,
             deploy_order: deploy_order?,
@@ -162,9 +250,11 @@ impl Parts {
             return None;
         }
         let mut accounts: BTreeMap<AccountName, Account> = BTreeMap::new();
+        let mut traces = BTreeMap::new();
         for draft in &self.drafts {
-            let Some(account) = self.account(draft, faults) else { continue };
+            let Some((account, trace)) = self.account(draft, faults) else { continue };
             faults.extend(overlap(&account, accounts.values(), &draft.origin));
+            traces.insert(account.name.clone(), trace);
             accounts.insert(account.name.clone(), account);
         }
         if self.drafts.is_empty() {
@@ -174,19 +264,34 @@ impl Parts {
                     .remedy("Add `account \"…\" { … }`."),
             );
         }
-        Some(Fleet { name: self.name, accounts, deploy_order: self.deploy_order })
+        let declared = Declarations {
+            profiles: self.profiles.all().map(|(name, origin)| (name, origin.place())).collect(),
+            principals: self.principal_places,
+            identities: self.identity_places,
+        };
+        let fleet = Fleet { name: self.name, accounts, deploy_order: self.deploy_order, traces, declared };
+        if faults.is_empty() {
+            faults.extend(check::invariants(&fleet));
+            faults.extend(asserts::broken(&fleet, &self.asserts));
+        }
+        Some(fleet)
     }
 
     /// `None`: something that it is made of is broken, which is in `faults`. Every part is looked at, so that
     /// one broken part does not hide the next.
-    fn account(&self, draft: &Draft, faults: &mut Vec<Fault>) -> Option<Account> {
-        let layers = kept(self.profiles.effective(&draft.layer), faults)??;
-        let mut tree = Tree::new();
-        merge(&mut tree, &self.base);
-        merge(&mut tree, &layers);
+    fn account(&self, draft: &Draft, faults: &mut Vec<Fault>) -> Option<(Account, Traced)> {
         let name = draft.name.clone();
+        let layers = kept(self.profiles.layers(&draft.layer, LayerName::Account(name.to_string())), faults)??;
+        let mut stack = Stack::default();
+        stack.push(&self.base, &LayerName::Fleet);
+        for (layer, tree) in &layers {
+            stack.push(tree, layer);
+        }
+        let Stack { tree, history } = stack;
+        let layers = layers.into_iter().map(|(layer, _)| layer).collect();
         let identity = |issuer: &Issuer| Identity {
             issuer: issuer.issuer.clone(),
+            preset: issuer.preset,
             jwks_uri: issuer.jwks_uri.clone(),
             audience: issuer.audience(name.as_str()).unwrap_or_else(|| audience_for(&self.name, &name)),
         };
@@ -204,7 +309,7 @@ impl Parts {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
             faults.push(fault.remedy("Give it a profile with actions, or an `action` block with `allow`."));
         }
-        Some(Account {
+        let account = Account {
             fleet: self.name.clone(),
             id: id?,
             path: path?,
@@ -219,7 +324,8 @@ impl Parts {
             limits: limits?,
             sources: sources?,
             name,
-        })
+        };
+        Some((account, Traced { history, layers, place: draft.origin.place() }))
     }
 
     /// The repository that the account names, or the only one there is.
@@ -244,7 +350,7 @@ fn kept<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
     result.map_err(|fault| faults.push(fault)).ok()
 }
 
-type Opened<'a> = (&'a Source, Contents<'a>, Evaluator<'a>);
+pub(crate) type Opened<'a> = (&'a Source, Contents<'a>, Evaluator<'a>);
 
 /// What is declared, and what it is; `None`: it is broken, which was said already. Names that refer to it are
 /// right all the same.
@@ -252,6 +358,12 @@ type Declared<K, V> = BTreeMap<K, Option<V>>;
 
 fn whole<K: Ord + Clone, V: Clone>(declared: &Declared<K, V>) -> BTreeMap<K, V> {
     declared.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
+}
+
+/// Where the blocks of a kind are, by label.
+fn places(read: &[Opened<'_>], kind: &str) -> BTreeMap<String, Place> {
+    let entries = read.iter().flat_map(|(_, body, _)| body.blocks_named(kind));
+    entries.map(|entry| (entry.label.to_owned(), entry.origin.place())).collect()
 }
 
 fn identities(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> Declared<String, Issuer> {

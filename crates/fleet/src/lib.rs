@@ -2,26 +2,38 @@
 //!
 //! How the parts fit: `read` parses and evaluates the files into blocks with typed places; `layer` merges
 //! what profiles and the account say, in a stated order; `decode` makes a checked [`Account`] of the result;
-//! [`Fleet::load`] does it for every account, so that a definition is taken whole or not at all.
+//! [`Fleet::load`] does it for every account, so that a definition is taken whole or not at all. `check` and `asserts`
+//! refuse what would let in whom nobody meant; `rights` and `diff` say what a definition means.
 //!
 //! The order of layers: imported profiles, local profiles (each in the order in which the account names
-//! them, a profile's own profiles before it), the account. Maps merge deep, lists are replaced, `null`
-//! removes.
+//! them, a profile's own profiles before it), the account. Maps merge deep, lists are replaced unless `append(…)` says
+//! otherwise, `null` removes.
 //!
 //! Architecture invariant: this crate reads no file (the caller's function does), knows nothing of HTTP, git
 //! or the store, and never guesses: what it does not know is refused with its place.
 
 mod account;
+mod asserts;
+mod check;
 mod decode;
+mod diff;
 mod fleet;
 mod layer;
+mod presets;
 mod principals;
 mod profiles;
 mod read;
+mod rights;
 mod schema;
+mod settings;
 mod spelling;
 
 pub use account::{
     Account, Driver, Grant, Identity, Limits, Pin, Principal, Program, Repository, ToolPin, Tools, audience_for,
 };
+pub use check::Finding;
+pub use diff::{AccountDiff, Change, FleetDiff, RightChange, ValueChange, diff};
 pub use fleet::{FLEET_FILE, Fleet, Read};
+pub use presets::Preset;
+pub use rights::{Access, Conditions, Right, Role};
+pub use settings::{LayerName, Setting, Written};

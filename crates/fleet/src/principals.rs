@@ -10,6 +10,7 @@ use portcullis_model::id::quoted;
 use portcullis_model::{Code, Fault, PrincipalName};
 
 use crate::account::Principal;
+use crate::presets::Preset;
 use crate::read::{Evaluator, text, texts, wrong};
 use crate::schema::{self, Contents, Entry, contents};
 use crate::spelling::hint;
@@ -25,6 +26,7 @@ const RESERVED_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 #[derive(Debug, Clone)]
 pub(crate) struct Issuer {
     pub issuer: String,
+    pub preset: Option<Preset>,
     pub jwks_uri: Option<String>,
     audience: Option<String>,
 }
@@ -42,7 +44,11 @@ pub(crate) fn issuer(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut 
         let issuer = url(&evaluator.required(&body, "issuer", &entry.origin)?, "`issuer`")?;
         let jwks_uri = present(evaluator, &body, "jwks_uri")?.map(|value| url(&value, "`jwks_uri`")).transpose()?;
         let audience = present(evaluator, &body, "audience")?.map(|value| audience(&value)).transpose()?;
-        Ok(Issuer { issuer, jwks_uri, audience })
+        let preset = match present(evaluator, &body, "preset")? {
+            None => Preset::of_issuer(&issuer),
+            Some(value) => Some(preset(&value)?),
+        };
+        Ok(Issuer { issuer, preset, jwks_uri, audience })
     };
     read().map_err(|fault| faults.push(fault)).ok()
 }
@@ -50,6 +56,13 @@ pub(crate) fn issuer(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut 
 /// An attribute's value, if it is there and not `null`.
 fn present(evaluator: &Evaluator<'_>, body: &Contents<'_>, name: &str) -> Result<Option<Value>, Fault> {
     Ok(evaluator.optional(body, name)?.filter(|value| !value.is_null()))
+}
+
+/// The CI service that an issuer is a server of.
+fn preset(value: &Value) -> Result<Preset, Fault> {
+    let name = text(value, "`preset`")?;
+    Preset::from_name(&name)
+        .ok_or_else(|| unknown_name(value, "preset", &name, Preset::ALL.iter().map(|preset| preset.as_str())))
 }
 
 /// A token that was made for one account must be worth nothing at another.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_hcl::Value;
+use portcullis_hcl::hcl_edit::expr::Expression;
+use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault};
 
-use crate::layer::{Node, Tree, merge};
+use crate::layer::{Node, Tree};
 use crate::principals::unknown_name;
 use crate::read::{Evaluator, texts};
 use crate::schema::{self, Contents, Entry, Form, contents, duplicate};
+use crate::settings::LayerName;
 
 /// What a profile or an account says.
 pub(crate) struct Layer {
+    pub origin: Origin,
     pub tree: Tree,
     /// Names of the profiles below it, each at its place.
     pub profiles: Vec<(String, Value)>,
@@ -36,20 +39,29 @@ impl Profiles {
         }
     }
 
-    /// The effective tree of an account: imported profiles, local profiles, the account. `None` when one of
+    /// The layers of an account, the lowest first: imported profiles, local profiles, the account. `None` when one of
     /// these is broken, which was said already.
-    pub fn effective(&self, account: &Layer) -> Result<Option<Tree>, Fault> {
+    pub fn layers<'l>(&'l self, top: &'l Layer, name: LayerName) -> Result<Option<Vec<(LayerName, &'l Tree)>>, Fault> {
         let mut order = Vec::new();
-        self.flatten(&account.profiles, &mut Vec::new(), &mut order)?;
-        let mut tree = Tree::new();
-        let profiles = [&self.imported, &self.local].map(|layers| order.iter().filter_map(|name| layers.get(name)));
-        for layer in profiles.into_iter().flatten().chain([account]) {
-            if layer.broken {
-                return Ok(None);
-            }
-            merge(&mut tree, &layer.tree);
+        self.flatten(&top.profiles, &mut Vec::new(), &mut order)?;
+        let named = |layers: &'l BTreeMap<String, Layer>, kind: fn(String) -> LayerName| {
+            let found = order.iter().filter_map(|name| Some((kind(name.clone()), layers.get(name)?)));
+            found.collect::<Vec<_>>()
+        };
+        let imported = named(&self.imported, LayerName::ImportedProfile);
+        let local = named(&self.local, LayerName::LocalProfile);
+        let all: Vec<_> = imported.into_iter().chain(local).chain([(name, top)]).collect();
+        if all.iter().any(|(_, layer)| layer.broken) {
+            return Ok(None);
         }
-        Ok(Some(tree))
+        Ok(Some(all.into_iter().map(|(name, layer)| (name, &layer.tree)).collect()))
+    }
+
+    /// Every profile with its place: by name, the imported one of two first.
+    pub fn all(&self) -> impl Iterator<Item = (LayerName, &Origin)> {
+        let imported =
+            self.imported.iter().map(|(name, layer)| (LayerName::ImportedProfile(name.clone()), &layer.origin));
+        imported.chain(self.local.iter().map(|(name, layer)| (LayerName::LocalProfile(name.clone()), &layer.origin)))
     }
 
     /// Names in the order in which they are merged: a profile's own profiles before it, each once.
@@ -87,7 +99,7 @@ impl Profiles {
     pub fn check(&self, faults: &mut Vec<Fault>) {
         let mut in_a_circle = false;
         for layer in self.imported.values().chain(self.local.values()) {
-            let Err(fault) = self.effective(layer) else { continue };
+            let Err(fault) = self.layers(layer, LayerName::Fleet) else { continue };
             // A circle has as many beginnings as members; one is enough.
             let circle = fault.code() == Code::FLEET_DUPLICATE;
             if !(circle && in_a_circle) {
@@ -123,7 +135,7 @@ pub(crate) fn layer(
     if !actions.is_empty() {
         tree.insert("action".to_owned(), Node::Map(actions, entry.origin.clone()));
     }
-    Layer { tree, profiles, broken: faults.len() > before }
+    Layer { origin: entry.origin.clone(), tree, profiles, broken: faults.len() > before }
 }
 
 /// A block without blocks of its own, as a node.
@@ -135,9 +147,9 @@ pub(crate) fn inner(entry: &Entry<'_>, form: &Form, evaluator: &Evaluator<'_>, f
 fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Tree {
     let mut tree = Tree::new();
     for (name, expr) in &body.attributes {
-        match evaluator.value(expr) {
-            Ok(value) => {
-                tree.insert((*name).to_owned(), Node::of(&value));
+        match node(name, expr, evaluator) {
+            Ok(node) => {
+                tree.insert((*name).to_owned(), node);
             }
             Err(fault) => faults.push(fault),
         }
@@ -145,11 +157,31 @@ fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<F
     tree
 }
 
+/// An attribute: `append(LIST)` for one that is a list, else its value.
+fn node(name: &str, expr: &Expression, evaluator: &Evaluator<'_>) -> Result<Node, Fault> {
+    let Some(arguments) = schema::append(expr) else { return Ok(Node::of(&evaluator.value(expr)?)) };
+    let at = evaluator.origin(expr);
+    if !schema::LISTS.contains(&name) {
+        return Err(at
+            .fault(Code::FLEET_TYPE, format!("`{name}` cannot be appended to"))
+            .remedy(format!("`append` is for the lists {} of a profile or an account.", schema::lists())));
+    }
+    let [list] = arguments.as_slice() else {
+        return Err(at
+            .fault(Code::FLEET_TYPE, format!("`append` takes one list, and was given {} arguments", arguments.len()))
+            .remedy(format!("Write `{name} = append([…])`.")));
+    };
+    let value = evaluator.value(list)?;
+    texts(&value, "what `append` is given")?;
+    Ok(Node::Append(value))
+}
+
 fn profile_names(node: &Node) -> Result<Vec<(String, Value)>, Fault> {
     let Node::Leaf(value) = node else {
+        let is = if matches!(node, Node::Append(_)) { "appended to" } else { "a map" };
         return Err(node
             .origin()
-            .fault(Code::FLEET_TYPE, "`profiles` must be a list of names, but is a map")
+            .fault(Code::FLEET_TYPE, format!("`profiles` must be a list of names, but is {is}"))
             .remedy("Give a list of names."));
     };
     if value.is_null() {

@@ -189,6 +189,11 @@ impl<'a> Evaluator<'a> {
         Evaluator { file, locals, known: RefCell::default(), open: RefCell::default(), budget }
     }
 
+    /// Where an expression is.
+    pub fn origin(&self, expr: &Expression) -> Origin {
+        Origin::of(self.file, expr)
+    }
+
     pub fn value(&self, expr: &Expression) -> Result<Value, Fault> {
         evaluate(expr, self.file, self, &self.budget).map_err(into_fleet)
     }

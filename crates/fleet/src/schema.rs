@@ -47,6 +47,7 @@ pub(crate) const ROOT: Form = Form {
         block("principal", 1),
         block("profile", 1),
         block("account", 1),
+        block("assert", 1),
     ],
 };
 
@@ -54,7 +55,14 @@ pub(crate) const ROOT: Form = Form {
 pub(crate) const IMPORTED: Form = Form {
     of: "an imported file",
     attributes: &[],
-    blocks: &[LOCALS, block("import", 1), block("identity", 1), block("principal", 1), block("profile", 1)],
+    blocks: &[
+        LOCALS,
+        block("import", 1),
+        block("identity", 1),
+        block("principal", 1),
+        block("profile", 1),
+        block("assert", 1),
+    ],
 };
 
 pub(crate) const FLEET: Form = Form {
@@ -65,8 +73,10 @@ pub(crate) const FLEET: Form = Form {
 pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
 pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path"], blocks: &[] };
 pub(crate) const IDENTITY: Form =
-    Form { of: "`identity`", attributes: &["issuer", "jwks_uri", "audience"], blocks: &[] };
+    Form { of: "`identity`", attributes: &["issuer", "preset", "jwks_uri", "audience"], blocks: &[] };
 pub(crate) const PRINCIPAL: Form = Form { of: "`principal`", attributes: &["identity", "claims"], blocks: &[] };
+pub(crate) const ASSERT: Form =
+    Form { of: "`assert`", attributes: &["account", "action", "only", "never", "approvals"], blocks: &[] };
 pub(crate) const PROFILE: Form =
     Form { of: "`profile`", attributes: &["profiles", "regions", "env", "root_modules"], blocks: LAYER_BLOCKS };
 pub(crate) const ACCOUNT: Form = Form {
@@ -85,6 +95,21 @@ pub(crate) const LIMITS: Form = Form {
     attributes: &["parallel", "memory_mib", "disk_mib", "pids", "cpu_percent", "timeout_s"],
     blocks: &[],
 };
+
+/// Attributes of layers that are lists, which a layer may add to.
+pub(crate) const LISTS: [&str; 4] = ["regions", "root_modules", "allow", "approvers"];
+
+/// [`LISTS`], for messages.
+pub(crate) fn lists() -> String {
+    LISTS.map(|name| format!("`{name}`")).join(", ")
+}
+
+/// The arguments of `append(…)`, when that is what an expression is.
+pub(crate) fn append(expr: &Expression) -> Option<Vec<Expression>> {
+    let Expression::FuncCall(call) = expr else { return None };
+    let plain = call.name.namespace.is_empty() && call.name.name.as_str() == "append" && !call.args.expand_final();
+    plain.then(|| call.args.iter().cloned().collect())
+}
 
 /// A block that has the right form.
 pub(crate) struct Entry<'a> {

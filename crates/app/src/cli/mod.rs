@@ -5,6 +5,7 @@
 
 mod completions;
 mod doctor;
+mod fleet;
 mod follow;
 mod man;
 mod output;
@@ -53,6 +54,9 @@ enum Command {
     /// Look at the states in a runner's data folder, bring one in, take one out
     #[command(subcommand)]
     State(state::Command),
+    /// Look at the fleet definition of a folder or of a revision, without a runner
+    #[command(subcommand)]
+    Fleet(fleet::Command),
     /// Print a script that completes this command line in a shell
     Completions(completions::Args),
     /// Write manual pages
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),
+        Command::Fleet(command) => fleet::run(command),
         Command::State(command) => on_runtime(state::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

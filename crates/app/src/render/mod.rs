@@ -4,6 +4,7 @@
 //! elsewhere goes through [`terminal::plain`] or [`terminal::log`] first, so that it cannot steer a terminal.
 
 pub mod fault;
+pub mod fleet;
 pub mod live;
 pub mod next;
 pub mod plan;

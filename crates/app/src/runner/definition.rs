@@ -208,15 +208,25 @@ fn load(git_dir: &std::path::Path, commit: &CommitId, name: &AccountName) -> Res
 /// # Errors
 /// What is wrong with the definition: its first fault, the others as notes.
 pub(crate) fn account(source: &dyn Source, name: &AccountName) -> Result<Account, Fault> {
+    fleet(source).map_err(one_fault)?.account(name)
+}
+
+/// The fleet, from the `portcullis.hcl` of a tree of files.
+///
+/// # Errors
+/// Everything that is wrong with the definition.
+pub(crate) fn fleet(source: &dyn Source) -> Result<Fleet, Vec<Fault>> {
     let read = |path: &str| match source.read(path)? {
         Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
         _ => Ok(None),
     };
-    let fleet = Fleet::load(&read).map_err(|faults| {
-        let others: Vec<String> = faults.iter().skip(1).map(ToString::to_string).collect();
-        others.into_iter().fold(first(faults), |fault, other| fault.note(other))
-    })?;
-    fleet.account(name)
+    Fleet::load(&read)
+}
+
+/// The first of several faults, with the others as its notes.
+pub(crate) fn one_fault(faults: Vec<Fault>) -> Fault {
+    let others: Vec<String> = faults.iter().skip(1).map(ToString::to_string).collect();
+    others.into_iter().fold(first(faults), |fault, other| fault.note(other))
 }
 
 /// The account's rights, in the terms of the gate.

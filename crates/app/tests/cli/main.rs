@@ -4,6 +4,7 @@
 mod documents;
 mod exit_codes;
 mod fake;
+mod fleet;
 mod following;
 mod program;
 mod runs;

@@ -49,6 +49,10 @@ profile "q" {
 import "p" {
   path = "shared/p.hcl"
 }
+principal "lead" {
+  identity = "github"
+  claims   = { actor_id = "7" }
+}
 profile "p" {
   env = { B = "local", C = "local" }
   action "apply" {
@@ -65,7 +69,7 @@ account "dev" {
     parallel = 3
   }
   action "apply" {
-    approvers = ["merge", "ci"]
+    approvers = ["lead"]
   }
 }
 "#
@@ -78,7 +82,8 @@ account "dev" {
     assert_eq!(dev.regions, ["imported"]);
     assert_eq!(dev.root_modules, ["**/stacks/*"]);
     let apply = &dev.actions[&ActionKind::Apply];
-    assert_eq!(apply.approvers.len(), 2, "lists are replaced, not joined");
+    let approvers: Vec<&str> = apply.approvers.iter().map(|name| name.as_str()).collect();
+    assert_eq!(approvers, ["lead"], "lists are replaced, not joined");
     assert_eq!((apply.allow.len(), apply.unreviewed), (1, Unreviewed::Hold));
 }
 

@@ -110,7 +110,7 @@ fn bullets(text: &mut String, lines: impl ExactSizeIterator<Item = String>) {
 }
 
 /// Text between as many backquotes as it takes, so that nothing in it is Markdown, HTML or a mention of somebody.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = plain(text);
     let text = match text.char_indices().nth(CODE_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

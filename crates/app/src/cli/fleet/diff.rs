@@ -1,0 +1,50 @@
+//! `portcullis fleet diff A..B`: what a change means in each account.
+
+use portcullis_fleet::diff;
+use portcullis_model::Fault;
+
+use super::{Place, load};
+use crate::cli::output;
+use crate::outcome::Exit;
+use crate::render;
+use crate::runner::definition;
+
+/// Arguments of `fleet diff`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.")]
+pub struct Args {
+    /// What to compare
+    #[arg(value_name = "A..B", default_value = "HEAD")]
+    range: String,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print Markdown, for a comment on a change
+    #[arg(long)]
+    markdown: bool,
+    /// End with exit code 1 when something differs
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Compares.
+///
+/// # Errors
+/// When there is nothing to read, a revision that names no commit, or a definition that is not right.
+pub fn run(args: &Args) -> Result<Exit, Fault> {
+    let checkout = args.place.checkout()?;
+    let range = checkout.range(&args.range)?;
+    let base = load(&checkout, Some(&range.base))?.map_err(definition::one_fault)?;
+    let head = load(&checkout, range.head.as_ref())?.map_err(definition::one_fault)?;
+    let found = diff(&base, &head);
+    if args.json {
+        output::print_json(&found)?;
+    } else if args.markdown {
+        output::print(&render::fleet::diff_markdown(&found))?;
+    } else {
+        output::print(&render::fleet::diff_text(&found))?;
+    }
+    Ok(if args.exit_code && !found.is_empty() { Exit::Failed } else { Exit::Done })
+}

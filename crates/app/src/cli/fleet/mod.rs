@@ -1,0 +1,92 @@
+//! `portcullis fleet`: looks at the fleet definition of a folder or of a revision, without a runner.
+//!
+//! One module per subcommand. Nothing is executed, and nothing is written.
+
+mod access;
+mod check;
+mod diff;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use portcullis_estate::{Checkout, Source};
+use portcullis_fleet::Fleet;
+use portcullis_model::{CommitId, Fault};
+
+use crate::outcome::Exit;
+use crate::runner::definition;
+
+/// Subcommands of `fleet`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Everything that is wrong or odd in the definition, in one pass
+    Check(check::Args),
+    /// What is in force in an account, after all layers
+    Show(show::Args),
+    /// What a change means in each account: values, and who gains or loses which right
+    Diff(diff::Args),
+    /// Who may do what, where, and under which conditions
+    Access(access::Args),
+}
+
+/// Does it.
+///
+/// # Errors
+/// A folder or revision that is not there, a definition that is not right, an output that cannot be written.
+pub fn run(command: Command) -> Result<Exit, Fault> {
+    match command {
+        Command::Check(args) => check::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Access(args) => access::run(&args),
+    }
+}
+
+/// Where the definition is.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// The repository's root, or any folder that counts as one [default: the repository around here]
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+}
+
+/// Where one definition is.
+#[derive(Debug, clap::Args)]
+pub struct Tree {
+    #[command(flatten)]
+    place: Place,
+    /// A revision; without it, the files as they are
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+}
+
+impl Place {
+    fn checkout(&self) -> Result<Checkout, Fault> {
+        match &self.repo {
+            Some(folder) => Checkout::open(folder),
+            None => Checkout::around(Path::new(".")),
+        }
+    }
+}
+
+impl Tree {
+    /// The definition, or everything that is wrong with it.
+    fn load(&self) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
+        let checkout = self.place.checkout()?;
+        let commit = self.rev.as_ref().map(|rev| checkout.commit(rev)).transpose()?;
+        load(&checkout, commit.as_ref())
+    }
+
+    /// The definition.
+    fn fleet(&self) -> Result<Fleet, Fault> {
+        self.load()?.map_err(definition::one_fault)
+    }
+}
+
+fn load(checkout: &Checkout, commit: Option<&CommitId>) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
+    let source: Box<dyn Source> = match commit {
+        Some(commit) => Box::new(checkout.files_at(commit)?),
+        None => Box::new(checkout.files()?),
+    };
+    Ok(definition::fleet(&*source))
+}

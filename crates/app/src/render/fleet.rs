@@ -1,0 +1,318 @@
+//! The fleet definition for people: findings, values with their layers, differences, rights.
+
+use std::fmt::Write as _;
+
+use owo_colors::{OwoColorize, Style};
+use portcullis_fleet::{
+    Access, AccountDiff, Change, Conditions, Finding, Fleet, FleetDiff, RightChange, Setting, Written,
+};
+use serde_json::Value as Json;
+
+use super::table::{self, Cell};
+use super::terminal::plain;
+use super::units::count;
+use super::units::diff::code;
+
+/// What `fleet check` ends with.
+pub fn check(fleet: Option<&Fleet>, warnings: &[Finding], faults: usize) -> String {
+    let mut text = String::new();
+    for warning in warnings {
+        let _ = writeln!(text, "{} {}", "warning:".yellow().bold(), plain(&warning.message).bold());
+        let _ = writeln!(text, "  {} {}", "-->".blue().bold(), plain(&warning.place.to_string()));
+        let _ = writeln!(text, "  {} {}", "help:".green(), plain(&warning.remedy));
+    }
+    let Some(fleet) = fleet else {
+        let _ = writeln!(text, "{}", format!("The definition is refused: {}.", count(faults, "fault")).red().bold());
+        return text;
+    };
+    let rights = fleet.access().len();
+    let verdict = format!(
+        "Fleet `{}` is right: {}, {}, {}.",
+        fleet.name(),
+        count(fleet.accounts().len(), "account"),
+        count(rights, "right"),
+        count(warnings.len(), "warning")
+    );
+    let _ = writeln!(text, "{}", plain(&verdict).green().bold());
+    text
+}
+
+/// `path = value` lines, aligned; with what each layer said when asked to explain.
+pub fn show(settings: &[Setting], explain: bool) -> String {
+    let none = Style::new();
+    if !explain {
+        let rows: Vec<Vec<Cell>> = settings
+            .iter()
+            .map(|setting| vec![(plain(&setting.path), none.cyan()), (literal(&setting.value), none)])
+            .collect();
+        return table::text(&rows, "");
+    }
+    let mut text = String::new();
+    for setting in settings {
+        let value = if setting.value.is_null() { "(taken away)".to_owned() } else { literal(&setting.value) };
+        let _ = writeln!(text, "{} = {value}", plain(&setting.path).cyan());
+        let mut rows: Vec<Vec<Cell>> =
+            setting.written.iter().rev().enumerate().map(|(at, said)| row(at, said)).collect();
+        if rows.is_empty() {
+            rows.push(vec![("default".to_owned(), none.dimmed())]);
+        }
+        text.push_str(&table::text(&rows, "    "));
+    }
+    text
+}
+
+fn row(at: usize, said: &Written) -> Vec<Cell> {
+    let what = match (at, said.appended) {
+        (_, true) => format!("adds {}", literal(&said.value)),
+        (0, false) => "said so".to_owned(),
+        (_, false) => format!("said {}", literal(&said.value)),
+    };
+    let what = if said.value.is_null() { "took it away".to_owned() } else { what };
+    let style = if at == 0 { Style::new() } else { Style::new().dimmed() };
+    vec![(plain(&said.layer.to_string()), style), (plain(&what), style), (plain(&said.place.to_string()), style)]
+}
+
+/// A value as it would be written in HCL.
+fn literal(value: &Json) -> String {
+    match value {
+        Json::Array(all) => {
+            let texts: Vec<String> = all.iter().map(literal).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        other => plain(&other.to_string()),
+    }
+}
+
+/// What a change means, for a terminal. An account that stays as it is has one line.
+pub fn diff_text(diff: &FleetDiff) -> String {
+    let mut text = String::new();
+    for (name, account) in &diff.accounts {
+        let name = plain(name.as_str());
+        let head = match account.change {
+            Change::Same => format!("{}  no change", name.bold()).dimmed().to_string(),
+            Change::Changed => format!("{}  {}", name.bold(), "changes".yellow()),
+            Change::Added => format!("{}  {}", name.bold(), "is new".green()),
+            Change::Removed => format!("{}  {}", name.bold(), "is gone".red()),
+        };
+        let _ = writeln!(text, "{head}");
+        for (sign, line) in lines(account) {
+            let style = match sign {
+                '+' => Style::new().green(),
+                '-' => Style::new().red(),
+                _ => Style::new().yellow(),
+            };
+            let _ = writeln!(text, "  {} {}", sign.style(style), plain(&line));
+        }
+    }
+    if let Some((before, after)) = &diff.deploy_order {
+        let list = |names: &[portcullis_model::AccountName]| {
+            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let _ = writeln!(text, "accounts are brought up in the order {}, before: {}", list(after), list(before));
+    }
+    let _ = writeln!(text, "{}", verdict(diff).bold());
+    text
+}
+
+/// The sentence that a reviewer looks for.
+fn verdict(diff: &FleetDiff) -> String {
+    let named = |wanted: fn(&AccountDiff) -> bool| {
+        let names = diff.accounts.iter().filter(|(_, account)| wanted(account));
+        names.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    let (other, same) = (named(|it| it.change != Change::Same), named(|it| it.change == Change::Same));
+    let rights = named(|it| !it.rights.is_empty());
+    let mut text = match other.len() {
+        0 if diff.is_empty() => return format!("No account's effective definition changes ({} compared).", same.len()),
+        0 => format!("No account's effective definition changes ({} compared), but their order does", same.len()),
+        _ => format!("The effective definition changes in {}", other.join(", ")),
+    };
+    if !other.is_empty() && !same.is_empty() {
+        let _ = write!(text, "; not in {}", same.join(", "));
+    }
+    text.push_str(". ");
+    if rights.is_empty() {
+        text.push_str("Nobody gains or loses a right.");
+    } else {
+        let _ = write!(text, "Rights change in {}.", rights.join(", "));
+    }
+    text
+}
+
+/// What differs in an account, as signs and lines. Rights first: they are what matters most.
+fn lines(account: &AccountDiff) -> Vec<(char, String)> {
+    let mut lines: Vec<(char, String)> = account.rights.iter().flat_map(right_lines).collect();
+    if account.change == Change::Removed {
+        return lines;
+    }
+    for value in &account.values {
+        let from = value.written.as_ref();
+        let from = from.map_or_else(String::new, |said| format!("  ({}, {})", said.layer, said.place));
+        lines.push(match (value.before.is_null(), value.after.is_null()) {
+            (true, _) => ('+', format!("{} = {}{from}", value.path, literal(&value.after))),
+            (_, true) => ('-', format!("{} = {}{from}", value.path, literal(&value.before))),
+            _ => ('~', format!("{}: {} → {}{from}", value.path, literal(&value.before), literal(&value.after))),
+        });
+    }
+    lines
+}
+
+fn right_lines(change: &RightChange) -> Vec<(char, String)> {
+    match (&change.before, &change.after) {
+        (_, None) => vec![('-', format!("{} no longer", change.right))],
+        (None, Some(after)) => vec![('+', format!("{}, {}", change.right, conditions(after)))],
+        (Some(before), Some(after)) => {
+            vec![('~', format!("{}: before, {}; now, {}", change.right, conditions(before), conditions(after)))]
+        }
+    }
+}
+
+/// When a right is one.
+fn conditions(conditions: &Conditions) -> String {
+    let claims: Vec<String> =
+        conditions.claims.iter().map(|(name, values)| format!("{name} is {}", values.join(" or "))).collect();
+    let mut text = format!("if {}, by {}", claims.join(" and "), conditions.issuer);
+    if !conditions.branches.is_empty() {
+        let _ = write!(text, ", of {}", conditions.branches.join(" or "));
+    }
+    if let Some(unreviewed) = conditions.unreviewed {
+        let word = serde_json::to_value(unreviewed).ok();
+        let word = word.as_ref().and_then(Json::as_str).unwrap_or_default();
+        let _ = write!(text, ", what nobody reviewed: {word}");
+    }
+    if let Some(approvals) = conditions.approvals.filter(|approvals| *approvals > 1) {
+        let _ = write!(text, ", {approvals} approvals");
+    }
+    text
+}
+
+/// What a change means, for a comment on it.
+pub fn diff_markdown(diff: &FleetDiff) -> String {
+    let mut text = format!("**{}**\n", plain(&verdict(diff)));
+    for (name, account) in diff.accounts.iter().filter(|(_, account)| account.change != Change::Same) {
+        let word = match account.change {
+            Change::Added => " (new)",
+            Change::Removed => " (gone)",
+            Change::Changed | Change::Same => "",
+        };
+        let _ = writeln!(text, "\n### {}{word}\n", plain(name.as_str()));
+        for (sign, line) in lines(account) {
+            let _ = writeln!(text, "- {} {}", code(&sign.to_string()), code(&line));
+        }
+    }
+    text
+}
+
+/// The matrix of rights. Whoever is in no row may do nothing.
+pub fn access(access: &[Access]) -> String {
+    let (bold, none) = (Style::new().bold(), Style::new());
+    let head = ["ACCOUNT", "ACTION", "MAY", "PRINCIPAL", "WHEN"].map(|title| (title.to_owned(), bold));
+    let mut rows: Vec<Vec<Cell>> = vec![head.to_vec()];
+    for one in access {
+        let right = &one.right;
+        let texts = [
+            one.account.to_string(),
+            right.action.to_string(),
+            right.role.to_string(),
+            right.principal.to_string(),
+            conditions(&one.conditions),
+        ];
+        rows.push(texts.iter().map(|text| (plain(text), none)).collect());
+    }
+    let nothing = ["every", "any", "nothing", "anyone else", ""].map(|text| (text.to_owned(), none.dimmed()));
+    rows.push(nothing.to_vec());
+    table::text(&rows, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(text: &str) -> Fleet {
+        let text = text.as_bytes().to_vec();
+        Fleet::load(&move |path| Ok((path == "portcullis.hcl").then(|| text.clone()))).unwrap()
+    }
+
+    const TEXT: &str = r#"
+fleet "acme" {
+  repository "live" {
+    url       = "https://git.example/acme/live"
+    protected = ["main"]
+  }
+}
+identity "github" {
+  issuer = "https://token.actions.githubusercontent.com"
+}
+principal "ci" {
+  identity = "github"
+  claims   = { repository_id = "1" }
+}
+profile "p" {
+  action "plan" {
+    allow = ["ci"]
+  }
+}
+account "dev" {
+  id       = "1"
+  profiles = ["p"]
+}
+account "logs" {
+  id       = "2"
+  profiles = ["p"]
+  limits {
+    parallel = 2
+  }
+}
+"#;
+
+    fn bare(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_change_names_the_accounts_that_it_is_in_and_those_that_it_is_not_in() {
+        let base = fleet(TEXT);
+        let head = fleet(&TEXT.replace("parallel = 2", "parallel = 9"));
+        let found = portcullis_fleet::diff(&base, &head);
+        assert_eq!(
+            bare(&diff_text(&found)),
+            "dev  no change\nlogs  changes\n  ~ limits.parallel: 2 → 9  (account `logs`, portcullis.hcl:28:16)\n\
+             The effective definition changes in logs; not in dev. Nobody gains or loses a right.\n"
+        );
+        assert!(
+            bare(&diff_text(&portcullis_fleet::diff(&base, &base)))
+                .ends_with("No account's effective definition changes (2 compared).\n")
+        );
+        let head = fleet(&TEXT.replace("repository_id = \"1\"", "repository_id = \"`@x`<b>\""));
+        let found = portcullis_fleet::diff(&base, &head);
+        let markdown = diff_markdown(&found);
+        assert!(markdown.contains("Rights change in dev, logs."), "{markdown}");
+        assert!(markdown.contains("``"), "a value with backticks is fenced with more of them: {markdown}");
+    }
+
+    #[test]
+    fn anyone_else_is_a_row() {
+        let text = bare(&access(&fleet(TEXT).access()));
+        assert!(
+            text.contains("dev      plan    start    ci           if repository_id is 1, by https://token"),
+            "{text}"
+        );
+        assert!(text.ends_with("every    any     nothing  anyone else\n"), "{text}");
+    }
+
+    #[test]
+    fn explained_values_name_their_layers_from_the_top() {
+        let fleet = fleet(TEXT);
+        let logs = portcullis_model::AccountName::parse("logs").unwrap();
+        let settings: Vec<Setting> = fleet
+            .settings(&logs)
+            .into_iter()
+            .filter(|setting| ["limits.parallel", "limits.pids"].contains(&setting.path.as_str()))
+            .collect();
+        assert_eq!(
+            bare(&show(&settings, true)),
+            "limits.parallel = 2\n    account `logs`  said so  portcullis.hcl:28:16\nlimits.pids = 512\n    default\n"
+        );
+        assert_eq!(bare(&show(&settings, false)), "limits.parallel  2\nlimits.pids      512\n");
+    }
+}

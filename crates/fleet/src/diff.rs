@@ -1,0 +1,129 @@
+//! What a change of the definition means in each account: the values and the rights that differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_model::AccountName;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::fleet::Fleet;
+use crate::rights::{Conditions, Right};
+use crate::settings::Written;
+
+/// What differs between two definitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FleetDiff {
+    /// The order in which accounts are brought up, before and after, if it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy_order: Option<(Vec<AccountName>, Vec<AccountName>)>,
+    /// Every account of either, by name.
+    pub accounts: BTreeMap<AccountName, AccountDiff>,
+}
+
+/// What differs in one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountDiff {
+    /// What became of it.
+    pub change: Change,
+    /// Values that differ, by path.
+    pub values: Vec<ValueChange>,
+    /// Rights that differ.
+    pub rights: Vec<RightChange>,
+}
+
+/// What became of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Nothing: its effective definition is the same.
+    Same,
+    /// Its effective definition is another.
+    Changed,
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+}
+
+/// A value that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ValueChange {
+    /// Its path: `action.apply.approvals`.
+    pub path: String,
+    /// What it was; `null`: there was none.
+    pub before: Json,
+    /// What it is; `null`: there is none.
+    pub after: Json,
+    /// What says so now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// A right that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RightChange {
+    /// The right.
+    #[serde(flatten)]
+    pub right: Right,
+    /// Its conditions before; `None`: there was no such right.
+    pub before: Option<Conditions>,
+    /// Its conditions now; `None`: there is no such right.
+    pub after: Option<Conditions>,
+}
+
+impl FleetDiff {
+    /// Whether every account is the same, and brought up in the same order.
+    pub fn is_empty(&self) -> bool {
+        self.deploy_order.is_none() && self.accounts.values().all(|account| account.change == Change::Same)
+    }
+}
+
+/// Compares two definitions by what is in force in each account, however that is written.
+pub fn diff(base: &Fleet, head: &Fleet) -> FleetDiff {
+    let names: BTreeSet<&AccountName> = base.accounts().keys().chain(head.accounts().keys()).collect();
+    let accounts = names.into_iter().map(|name| (name.clone(), account(base, head, name))).collect();
+    let orders = (base.deploy_order(), head.deploy_order());
+    FleetDiff { deploy_order: (orders.0 != orders.1).then_some(orders), accounts }
+}
+
+fn account(base: &Fleet, head: &Fleet, name: &AccountName) -> AccountDiff {
+    let (before, after) = (base.accounts().get(name), head.accounts().get(name));
+    let change = match (before, after) {
+        (None, _) => Change::Added,
+        (_, None) => Change::Removed,
+        _ => Change::Same,
+    };
+    let values = |fleet: &Fleet| fleet.accounts().get(name).map(|account| account.values()).unwrap_or_default();
+    let (old, new) = (values(base), values(head));
+    let written: BTreeMap<String, Written> = head
+        .settings(name)
+        .into_iter()
+        .filter_map(|mut setting| Some((setting.path, setting.written.pop()?)))
+        .collect();
+    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let values: Vec<ValueChange> = paths
+        .into_iter()
+        .filter(|path| old.get(*path) != new.get(*path))
+        .map(|path| ValueChange {
+            path: path.clone(),
+            before: old.get(path).cloned().unwrap_or_default(),
+            after: new.get(path).cloned().unwrap_or_default(),
+            written: written.get(path).cloned(),
+        })
+        .collect();
+    let rights = |fleet: &Fleet| fleet.accounts().get(name).map(|account| account.rights()).unwrap_or_default();
+    let (old, new) = (rights(base), rights(head));
+    let all: BTreeSet<&Right> = old.keys().chain(new.keys()).collect();
+    let rights: Vec<RightChange> = all
+        .into_iter()
+        .filter(|right| old.get(right) != new.get(right))
+        .map(|right| RightChange {
+            right: right.clone(),
+            before: old.get(right).cloned(),
+            after: new.get(right).cloned(),
+        })
+        .collect();
+    let differs = !values.is_empty() || !rights.is_empty();
+    let change = if change == Change::Same && differs { Change::Changed } else { change };
+    AccountDiff { change, values, rights }
+}

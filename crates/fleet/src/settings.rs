@@ -1,0 +1,132 @@
+//! An account's effective definition as settings: one value for each path, and who said what of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use portcullis_model::{ActionKind, Place, PrincipalName};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::account::{Account, Pin};
+
+/// What a value was written in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "name", rename_all = "kebab-case")]
+pub enum LayerName {
+    /// The `fleet` block: below every profile.
+    Fleet,
+    /// A profile of an imported file.
+    ImportedProfile(String),
+    /// A profile of `portcullis.hcl`.
+    LocalProfile(String),
+    /// The account itself.
+    Account(String),
+    /// A block that is no layer: a principal, an identity, a repository.
+    Block(String),
+}
+
+impl fmt::Display for LayerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayerName::Fleet => f.write_str("the fleet"),
+            LayerName::ImportedProfile(name) => write!(f, "imported profile `{name}`"),
+            LayerName::LocalProfile(name) => write!(f, "profile `{name}`"),
+            LayerName::Account(name) => write!(f, "account `{name}`"),
+            LayerName::Block(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What one layer said of a setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Which layer.
+    pub layer: LayerName,
+    /// Where.
+    pub place: Place,
+    /// What. `null`: it took away what was below.
+    pub value: Json,
+    /// Whether it was added to the list below, and replaced nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub appended: bool,
+}
+
+/// One value of an effective definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its path, in the words of the definition: `action.apply.approvals`.
+    pub path: String,
+    /// The value in force. `null`: it is stated nowhere, and there is no default.
+    pub value: Json,
+    /// What the layers said of it, the lowest first. Empty: it is a default.
+    pub written: Vec<Written>,
+}
+
+impl Account {
+    /// Everything that is in force, by path. Two accounts with equal values are defined equally.
+    pub fn values(&self) -> BTreeMap<String, Json> {
+        let mut values = BTreeMap::new();
+        let mut put = |path: String, value: Json| {
+            values.insert(path, value);
+        };
+        put("id".into(), json!(self.id));
+        put("path".into(), json!(self.path));
+        put("regions".into(), json!(self.regions));
+        put("root_modules".into(), json!(self.root_modules));
+        put("repository".into(), json!(self.repository.name));
+        put("repository.url".into(), json!(self.repository.url));
+        put("repository.protected".into(), json!(self.repository.protected));
+        put("tools.driver".into(), json!(self.tools.driver));
+        if let Some(tool) = &self.tools.tool {
+            pin(&mut put, tool.program.as_str(), &tool.version, tool.sha256.map(|digest| digest.to_string()));
+        }
+        if let Some(Pin { version, sha256 }) = &self.tools.terragrunt {
+            pin(&mut put, "terragrunt", version, sha256.map(|digest| digest.to_string()));
+        }
+        put("sources.allow".into(), json!(self.sources));
+        for (kind, grant) in &self.actions {
+            put(format!("action.{kind}.allow"), json!(grant.allow));
+            if *kind == ActionKind::Apply {
+                put(format!("action.{kind}.approvers"), json!(grant.approvers));
+                put(format!("action.{kind}.approvals"), json!(grant.approvals));
+                put(format!("action.{kind}.unreviewed"), json!(grant.unreviewed));
+            }
+        }
+        for (name, value) in &self.env {
+            put(format!("env.{name}"), json!(value));
+        }
+        put("limits.parallel".into(), json!(self.limits.parallel));
+        put("limits.memory_mib".into(), json!(self.limits.memory_mib));
+        put("limits.disk_mib".into(), json!(self.limits.disk_mib));
+        put("limits.pids".into(), json!(self.limits.pids));
+        put("limits.cpu_percent".into(), json!(self.limits.cpu_percent));
+        put("limits.timeout_s".into(), json!(self.limits.timeout_s));
+        for (name, principal) in self.principals.iter().filter(|(name, _)| self.names(name)) {
+            put(format!("principal.{name}.identity"), json!(principal.identity));
+            for (claim, values) in &principal.claims {
+                put(format!("principal.{name}.claims.{claim}"), json!(values));
+            }
+            if let Some(identity) = self.identities.get(&principal.identity) {
+                let of = |what: &str| format!("identity.{}.{what}", principal.identity);
+                put(of("issuer"), json!(identity.issuer));
+                put(of("audience"), json!(identity.audience));
+                if let Some(uri) = &identity.jwks_uri {
+                    put(of("jwks_uri"), json!(uri));
+                }
+            }
+        }
+        values
+    }
+
+    /// Whether an action of this account names the principal.
+    pub(crate) fn names(&self, principal: &PrincipalName) -> bool {
+        self.actions.values().any(|grant| grant.allow.contains(principal) || grant.approvers.contains(principal))
+    }
+}
+
+fn pin(put: &mut impl FnMut(String, Json), program: &str, version: &str, sha256: Option<String>) {
+    put(format!("tools.{program}.version"), json!(version));
+    if let Some(digest) = sha256 {
+        put(format!("tools.{program}.sha256"), json!(digest));
+    }
+}

@@ -80,6 +80,7 @@ fn gitlab_can_be_added() {
             return text;
         }
         text.replace("[\"standard\", \"workload\"]", "[\"standard\", \"workload\", \"gitlab\"]")
+            .replace("only    = [\"live-merge\"]", "only    = [\"live-merge\", \"gitlab-merge\"]")
             + "import \"gitlab\" {\n  path = \"profiles/gitlab.hcl\"\n}\n"
     });
     let apply = &account(&fleet, "prod").actions[&ActionKind::Apply];

@@ -22,8 +22,33 @@ struct Float {
     exponent: i64,
 }
 
+/// The number, if it is whole and fits: what most numbers are.
+fn small(number: &BigDecimal) -> Option<i64> {
+    let (digits, scale) = number.as_bigint_and_scale();
+    let digits = digits.to_i64()?;
+    match scale {
+        0 => Some(digits),
+        -18..0 => digits.checked_mul(10i64.checked_pow(u32::try_from(-scale).ok()?)?),
+        _ => None,
+    }
+}
+
+/// Both numbers, if they are whole and fit.
+fn both_small(a: &BigDecimal, b: &BigDecimal) -> Option<(i64, i64)> {
+    Some((small(a)?, small(b)?))
+}
+
+/// The same number with as few digits as it takes. Most need no look at their digits.
+pub(crate) fn normal(number: BigDecimal) -> BigDecimal {
+    let is_plain = number.fractional_digit_count() == 0 && small(&number).is_some_and(|number| number % 10 != 0);
+    if is_plain { number } else { number.normalized() }
+}
+
 /// `a + b`. `None` when the result is over the limits.
 pub(crate) fn add(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
+    if let Some(sum) = both_small(a, b).and_then(|(a, b)| a.checked_add(b)) {
+        return Some(sum.into());
+    }
     match (integer(a), integer(b)) {
         (Some(a), Some(b)) => finish_integer(a + b),
         _ => finish(&Float::of(a).add(&Float::of(b))),
@@ -37,6 +62,9 @@ pub(crate) fn subtract(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
 
 /// `a * b`.
 pub(crate) fn multiply(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
+    if let Some(product) = both_small(a, b).and_then(|(a, b)| a.checked_mul(b)) {
+        return Some(product.into());
+    }
     match (integer(a), integer(b)) {
         (Some(a), Some(b)) => finish_integer(a * b),
         _ => finish(&Float::of(a).multiply(&Float::of(b))),
@@ -61,12 +89,23 @@ pub(crate) fn remainder(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
     if b.is_zero() {
         return Some(a.clone());
     }
+    if let Some(rest) = both_small(a, b).and_then(|(a, b)| a.checked_rem(b)) {
+        return Some(rest.into());
+    }
     if let (Some(a), Some(b)) = (integer(a), integer(b)) {
         return finish_integer(a % b);
     }
     let (a, b) = (Float::of(a), Float::of(b));
     let whole = a.divide(&b).truncated();
     finish(&a.add(&whole.multiply(&b).negated()))
+}
+
+/// What a division costs, in steps: one that leaves a rest has 512 bits of digits.
+pub(crate) fn division_cost(a: &BigDecimal, b: &BigDecimal) -> u64 {
+    match both_small(a, b) {
+        Some((a, b)) if b != 0 && a % b == 0 => 1,
+        _ => 60 + cost(a, b),
+    }
 }
 
 /// What arithmetic on two numbers costs, in steps: next to nothing for whole ones of common size, and ever more
@@ -81,6 +120,12 @@ pub(crate) fn cost(a: &BigDecimal, b: &BigDecimal) -> u64 {
 
 /// Reads a decimal number. `None` when it is none, or over the limits.
 pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
+    if text.len() <= 18
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(number) = text.parse::<i64>()
+    {
+        return Some(normal(number.into()));
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),

@@ -24,6 +24,9 @@ use crate::{Origin, set_order};
 use node::Node;
 pub use want::article;
 
+/// Bytes of text that are hashed, searched or copied for one step.
+const BYTES_OF_A_STEP: u64 = 64;
+
 /// Entries of a map or object, sorted by key as Terraform iterates them.
 pub type Entries = BTreeMap<Arc<str>, Value>;
 
@@ -151,7 +154,7 @@ impl Value {
 
     /// A number.
     pub fn number(value: impl Into<BigDecimal>, origin: Origin) -> Self {
-        Value::make(Data::Number(Arc::new(value.into().normalized())), origin)
+        Value::make(Data::Number(Arc::new(crate::number::normal(value.into()))), origin)
     }
 
     /// A string. It is brought to Unicode's normal form C, as all strings of Terraform are.
@@ -294,6 +297,21 @@ impl Value {
             Data::Object(node) | Data::Map(_, node) => node.weight(),
             _ => 1,
         }
+    }
+
+    /// Bytes of the strings in it, counted as values are for the weight.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.data {
+            Data::String(text) => text.len() as u64,
+            Data::Tuple(node) | Data::List(_, node) | Data::Set(_, node) => node.bytes(),
+            Data::Object(node) | Data::Map(_, node) => node.bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Steps that a walk through all of it costs, with the texts.
+    pub(crate) fn cost(&self) -> u64 {
+        self.weight().saturating_add(self.bytes() / BYTES_OF_A_STEP)
     }
 
     /// The type of a tuple or object, made once.

@@ -60,13 +60,21 @@ impl Context<'_> {
             }
             Kind::Unknown(_) => {
                 let element = Value::derived("element", std::slice::from_ref(value), at.clone());
-                let result = self.steps(element, each, at)?;
-                return Ok(Value::derived("[*]", &[value.clone(), result], at.clone()));
+                // There may be no elements, and so what is wrong with each may not matter.
+                return match self.steps(element, each, at) {
+                    Ok(result) => Ok(Value::derived("[*]", &[value.clone(), result], at.clone())),
+                    Err(fault) if super::call::is_catchable(&fault) => {
+                        self.caught(&fault)?;
+                        Ok(Value::derived(at.text(), std::slice::from_ref(value), at.clone()))
+                    }
+                    Err(fault) => Err(fault),
+                };
             }
             Kind::Seq(SeqKind::Tuple, elements) => (SeqKind::Tuple, elements),
             Kind::Seq(_, elements) => (SeqKind::List, elements),
             _ => (SeqKind::Tuple, std::slice::from_ref(value)),
         };
+        self.budget.spend(elements.len() as u64)?;
         let results = elements
             .iter()
             .map(|element| self.steps(element.clone().mark(value.is_sensitive()), each, at))

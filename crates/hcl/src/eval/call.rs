@@ -5,6 +5,7 @@ use hcl_edit::expr::{Expression, FuncCall};
 use portcullis_model::{Code, Fault};
 
 use super::{Context, suggest};
+use crate::types::Type;
 use crate::value::article;
 use crate::{Budget, File, Origin, Scope, Value, functions};
 
@@ -93,7 +94,10 @@ impl Context<'_> {
             match self.eval(arg) {
                 Ok(value) if value.is_known_deep() => return Ok(value),
                 Ok(value) => return self.try_unknown(value, call.args.iter().skip(index + 1), at),
-                Err(fault) if is_catchable(&fault) => failed.push(fault),
+                Err(fault) if is_catchable(&fault) => {
+                    self.caught(&fault)?;
+                    failed.push(fault);
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -138,8 +142,11 @@ impl Context<'_> {
         };
         match self.eval(arg) {
             Ok(value) if value.is_known_deep() => Ok(Value::bool(true, at.clone())),
-            Ok(value) => Ok(Value::derived("can", &[value], at.clone())),
-            Err(fault) if is_catchable(&fault) => Ok(Value::bool(false, at.clone())),
+            Ok(value) => Ok(Value::derived("can", &[value], at.clone()).never_null(Type::Bool)),
+            Err(fault) if is_catchable(&fault) => {
+                self.caught(&fault)?;
+                Ok(Value::bool(false, at.clone()))
+            }
             Err(fault) => Err(fault),
         }
     }

@@ -80,6 +80,18 @@ impl Context<'_> {
         }
     }
 
+    /// The name of a key that is known, for the type of an object that cannot be evaluated.
+    pub(super) fn key_despite(&self, object: &Object, key: &ObjectKey) -> Result<Option<Arc<str>>, Fault> {
+        match self.written(object, key) {
+            Written::Name(name) => Ok(Some(name)),
+            Written::Value(expr) => match self.eval(expr) {
+                Ok(key) => Ok(key.text_form()),
+                Err(fault) if fault.code() == Code::HCL_TOO_LARGE => Err(fault),
+                Err(fault) => self.caught(&fault).map(|()| None),
+            },
+        }
+    }
+
     /// `{ local.a = 1 }` could mean the name `local.a` or the value of it; Terraform refuses it.
     fn refuse_ambiguous(&self, key: &Expression) -> Result<(), Fault> {
         match key {
@@ -105,12 +117,12 @@ impl Context<'_> {
             key: expr.intro.key_var.as_ref().map(|name| name.value().as_str()),
             value: expr.intro.value_var.value().as_str(),
         };
+        self.go_through(&collection)?;
         let Some(pairs) = elements(&collection, &self.place_of(&expr.intro.collection_expr, at))? else {
             return self.for_unknown(expr, &names, &collection, at);
         };
         let mut made = Made { sensitive: collection.is_sensitive(), ..Made::default() };
         for (key, value) in pairs {
-            self.budget.spend(1)?;
             self.budget.grow(size_of::<Value>())?;
             self.bind(&names, key, value, |inner| inner.for_element(expr, &mut made))?;
         }
@@ -127,6 +139,16 @@ impl Context<'_> {
             ),
         };
         Ok(result.mark(made.sensitive))
+    }
+
+    /// Pays for all elements of a collection at once: they are laid out before the first is looked at.
+    pub(super) fn go_through(&self, collection: &Value) -> Result<(), Fault> {
+        let count = match collection.kind() {
+            Kind::Seq(_, elements) => elements.len(),
+            Kind::Map(_, entries) => entries.len(),
+            _ => 0,
+        };
+        self.budget.spend(count as u64)
     }
 
     /// One element; the names are bound.

@@ -11,11 +11,13 @@ mod operator;
 mod suggest;
 mod template;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use operator::equal;
 pub(crate) use template::unescape;
 
+use bigdecimal::Signed as _;
 use hcl_edit::expr::{Conditional, Expression, Traversal};
 use portcullis_model::{Code, Fault};
 
@@ -35,6 +37,9 @@ pub fn render(file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Va
     let at = Origin::new(file, 0..file.text().len());
     Context { file, scope, budget, frame: None }.template(template, template::Text::Plain, &at)
 }
+
+/// Steps of a fault that does not end the evaluation.
+const CAUGHT: u64 = 50;
 
 /// What an expression is evaluated in.
 #[derive(Clone, Copy)]
@@ -131,6 +136,14 @@ impl<'a> Context<'a> {
     fn traversal(&self, traversal: &Traversal, at: &Origin) -> Result<Value, Fault> {
         let Expression::Variable(name) = &traversal.expr else {
             let value = self.eval(&traversal.expr)?;
+            // The sign of a number binds less than what follows the number.
+            if let Expression::Number(_) = &traversal.expr
+                && let Some(number) = value.as_number().filter(|number| number.is_negative())
+            {
+                let positive = Value::number(-number, value.origin().clone());
+                let result = self.steps(positive, &traversal.operators, at)?;
+                return operator::negated(&result, at);
+            }
             return self.steps(value, &traversal.operators, at);
         };
         let steps = static_steps(traversal);
@@ -166,8 +179,10 @@ impl<'a> Context<'a> {
                 return Ok(Value::derived("?:", &[condition, yes, no], at.clone()));
             }
         };
-        let common = common_type(&yes, &no).ok_or_else(|| no_common_type(&yes, &no, at))?;
-        let of = |value: &Value| convert(value, &common).map_err(|_| no_common_type(&yes, &no, at));
+        self.budget.spend(yes.cost().saturating_add(no.cost()))?;
+        let common = common_type(&yes, &no).ok_or_else(|| no_common_type(yes.type_name(), no.type_name(), at))?;
+        let of =
+            |value: &Value| convert(value, &common).map_err(|_| no_common_type(yes.type_name(), no.type_name(), at));
         let (left, right) = (of(&yes)?, of(&no)?);
         if left.is_known_deep() && operator::equal(&left, &right) == Some(true) {
             let marked = condition.is_sensitive() || right.is_sensitive_deep();
@@ -178,17 +193,71 @@ impl<'a> Context<'a> {
 
     /// The chosen result of a conditional as the type that both results have in common.
     fn unified(&self, value: Value, other: &Expression, at: &Origin) -> Result<Value, Fault> {
-        let other = match self.eval(other) {
-            Ok(other) => other,
+        let (of, weight) = match self.eval(other) {
+            Ok(other) => (Type::of(&other), other.cost()),
             Err(fault) if fault.code() == Code::HCL_TOO_LARGE => return Err(fault),
-            Err(_) => return Ok(value),
+            Err(fault) => {
+                self.caught(&fault)?;
+                match self.type_despite(other)? {
+                    Type::Any => return Ok(value),
+                    of => (of, 1),
+                }
+            }
         };
-        self.budget.spend(value.weight().saturating_add(other.weight()))?;
-        let converted = common_type(&value, &other).and_then(|common| convert(&value, &common).ok());
-        match converted {
-            Some(converted) => Ok(converted),
-            None => Err(no_common_type(&value, &other, at)),
+        self.budget.spend(value.cost().saturating_add(weight))?;
+        let own = Type::of(&value);
+        let common = match of {
+            // Null that has no type takes that of the other result; what is open may be anything.
+            Type::Any => Some(own.clone()),
+            _ if own == Type::Any => Some(of.clone()),
+            _ => unify(&[own.clone(), of.clone()]),
+        };
+        let converted = common.and_then(|common| convert(&value, &common).ok());
+        converted.ok_or_else(|| no_common_type(own.name(), of.name(), at))
+    }
+
+    /// The type of an expression, as far as it is known although the expression cannot be evaluated: what HCL says of
+    /// the result that is not chosen.
+    fn type_despite(&self, expr: &Expression) -> Result<Type, Fault> {
+        let fault = match self.eval(expr) {
+            Ok(value) => return Ok(Type::of(&value)),
+            Err(fault) => fault,
+        };
+        if fault.code() == Code::HCL_TOO_LARGE {
+            return Err(fault);
         }
+        self.caught(&fault)?;
+        let _level = self.budget.enter()?;
+        Ok(match expr {
+            Expression::Parenthesis(inner) => self.type_despite(inner.inner())?,
+            Expression::Conditional(conditional) => {
+                let (yes, no) = (&conditional.true_expr, &conditional.false_expr);
+                let types = [self.type_despite(yes)?, self.type_despite(no)?];
+                unify(&types).unwrap_or(Type::Any)
+            }
+            Expression::BinaryOp(operation) => operator::result_type(*operation.operator.value()),
+            Expression::UnaryOp(operation) => operator::unary_type(*operation.operator.value()),
+            Expression::Array(array) => {
+                let parts = array.iter().map(|element| self.type_despite(element)).collect::<Result<Vec<_>, _>>()?;
+                Type::Tuple(parts.into())
+            }
+            Expression::Object(object) => {
+                let mut attributes = BTreeMap::new();
+                for (key, value) in object {
+                    let Some(name) = self.key_despite(object, key)? else { return Ok(Type::Any) };
+                    attributes.insert(name, self.type_despite(value.expr())?);
+                }
+                Type::Object(Arc::new(attributes))
+            }
+            Expression::StringTemplate(template) if template.len() > 1 => Type::String,
+            _ => Type::Any,
+        })
+    }
+
+    /// A fault that is not one in the end is paid for: its place and its message have been made all the same.
+    pub(super) fn caught(&self, fault: &Fault) -> Result<(), Fault> {
+        let column = fault.place().map_or(0, |place| place.column);
+        self.budget.spend(CAUGHT + u64::from(column) / 16)
     }
 
     /// The value, or, if it cannot be made because of what it is made of, something that stands for it in
@@ -200,6 +269,7 @@ impl<'a> Context<'a> {
     fn stand_in(&self, expr: &Expression, made: Result<Value, Fault>) -> Result<Value, Fault> {
         match made {
             Err(fault) if call::is_catchable(&fault) => {
+                self.caught(&fault)?;
                 let at = self.origin(expr);
                 let text = at.text().to_owned();
                 Ok(Value::string(text, at))
@@ -220,8 +290,8 @@ fn common_type(a: &Value, b: &Value) -> Option<Type> {
     }
 }
 
-fn no_common_type(a: &Value, b: &Value, at: &Origin) -> Fault {
-    let (a, b) = (article(a.type_name()), article(b.type_name()));
+fn no_common_type(a: &str, b: &str, at: &Origin) -> Fault {
+    let (a, b) = (article(a), article(b));
     at.fault(Code::HCL_TYPE, format!("the two results of the conditional have no type in common: {a} and {b}"))
         .remedy("Give both results the same type.")
 }

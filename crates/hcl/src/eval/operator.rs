@@ -36,11 +36,14 @@ impl Context<'_> {
         let left = left?;
         let right = self.eval(&operation.rhs_expr)?;
         if let BinaryOperator::Eq | BinaryOperator::NotEq = operator {
-            self.budget.spend(left.weight().min(right.weight()))?;
+            self.budget.spend(left.cost().min(right.cost()))?;
             let sensitive = left.is_sensitive_deep() || right.is_sensitive_deep();
             let result = match equal(&left, &right) {
                 Some(same) => Value::bool(same == (operator == BinaryOperator::Eq), at),
-                None => Value::derived(operator.as_str(), &[left, right], at).never_null(Type::Bool),
+                None => {
+                    self.budget.spend(left.cost().max(right.cost()))?;
+                    Value::derived(operator.as_str(), &[left, right], at).never_null(Type::Bool)
+                }
             };
             return Ok(result.mark(sensitive));
         }
@@ -48,7 +51,8 @@ impl Context<'_> {
         let numbers = (want_number(&left, operator.as_str(), &at)?, want_number(&right, operator.as_str(), &at)?);
         let result = match numbers {
             (Some(a), Some(b)) => {
-                self.budget.spend(number::cost(&a, &b))?;
+                let divides = matches!(operator, BinaryOperator::Div | BinaryOperator::Mod);
+                self.budget.spend(if divides { number::division_cost(&a, &b) } else { number::cost(&a, &b) })?;
                 compute(operator, &a, &b, at)?
             }
             _ => Value::derived(operator.as_str(), &[left, right], at).never_null(result_type(operator)),
@@ -60,6 +64,7 @@ impl Context<'_> {
     /// decides, as in HCL from 2.24 on.
     fn rescued(&self, operation: &BinaryOp, fault: Fault, at: Origin) -> Result<Value, Fault> {
         let deciding = *operation.operator.value() == BinaryOperator::Or;
+        self.caught(&fault)?;
         match self.eval(&operation.rhs_expr) {
             Ok(right) if right.as_bool() == Some(deciding) => Ok(Value::bool(deciding, at).mark(right.is_sensitive())),
             Err(right) if !is_catchable(&right) => Err(right),
@@ -86,7 +91,23 @@ impl Context<'_> {
     }
 }
 
-fn result_type(operator: BinaryOperator) -> Type {
+/// `-` before a value.
+pub(super) fn negated(operand: &Value, at: &Origin) -> Result<Value, Fault> {
+    let result = match want_number(operand, "-", at)? {
+        Some(number) => Value::number(-number, at.clone()),
+        None => Value::derived("-", std::slice::from_ref(operand), at.clone()).never_null(Type::Number),
+    };
+    Ok(result.mark(operand.is_sensitive()))
+}
+
+pub(super) fn unary_type(operator: UnaryOperator) -> Type {
+    match operator {
+        UnaryOperator::Neg => Type::Number,
+        UnaryOperator::Not => Type::Bool,
+    }
+}
+
+pub(super) fn result_type(operator: BinaryOperator) -> Type {
     match operator {
         BinaryOperator::Plus
         | BinaryOperator::Minus

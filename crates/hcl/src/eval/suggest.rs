@@ -4,6 +4,8 @@ use portcullis_model::Fault;
 
 /// Names that are not longer than this are compared.
 const LONGEST: usize = 64;
+/// Names that are looked at: an object may have a hundred thousand keys, and the fault may be one that is caught.
+const NAMES: usize = 256;
 
 /// Adds the nearest name as a remedy, if one is near.
 pub(super) fn add<'a>(fault: Fault, wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Fault {
@@ -21,7 +23,8 @@ fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<
     };
     names
         .into_iter()
-        .filter(|name| name.len() <= LONGEST && wrong.len() <= LONGEST)
+        .take(NAMES)
+        .filter(|name| name.len() <= LONGEST && wrong.len() <= LONGEST && name.len().abs_diff(wrong.len()) <= 4 * limit)
         .map(|name| (distance(wrong, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -57,6 +57,7 @@ impl Context<'_> {
                 }
                 Node::Interpolation(expr) => {
                     let value = self.eval(expr)?;
+                    self.budget.spend(value.cost())?;
                     let at = self.place_of(expr, at);
                     output.push(value, &at)?;
                 }
@@ -84,7 +85,10 @@ impl Context<'_> {
             let mut parts = vec![condition];
             for branch in [yes, no] {
                 parts.push(match self.joined(branch, literals, at) {
-                    Err(fault) if super::call::is_catchable(&fault) => Value::null(at.clone()),
+                    Err(fault) if super::call::is_catchable(&fault) => {
+                        self.caught(&fault)?;
+                        Value::null(at.clone())
+                    }
                     result => result?,
                 });
             }
@@ -110,13 +114,13 @@ impl Context<'_> {
             value: intro.value_var.value().as_str(),
         };
         output.sensitive |= collection.is_sensitive();
+        self.go_through(&collection)?;
         let Some(pairs) = elements(&collection, &self.place_of(&intro.collection_expr, at))? else {
             let (key, element) = unknown_element(&collection, at);
             let body = self.bind(&names, key, element, |inner| inner.joined(body, literals, at))?;
             return output.push(Value::derived("%{for}", &[collection, body], at.clone()), at);
         };
         for (key, value) in pairs {
-            self.budget.spend(1)?;
             self.bind(&names, key, value, |inner| inner.nodes(body, literals, at, output))?;
         }
         Ok(())

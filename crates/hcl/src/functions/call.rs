@@ -2,6 +2,7 @@
 
 use bigdecimal::BigDecimal;
 use portcullis_model::{Code, Fault};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{result, weigh};
 use crate::types::Type;
@@ -38,6 +39,13 @@ impl Call<'_> {
     pub(super) fn text(&self, index: usize) -> Result<&str, Fault> {
         let value = self.arg(index)?;
         value.as_str().ok_or_else(|| value.wrong(&self.what(index), "a string"))
+    }
+
+    /// A text that is taken apart into what a reader calls characters, which takes longer than to go through it.
+    pub(super) fn graphemes(&self, index: usize) -> Result<Vec<&str>, Fault> {
+        let text = self.text(index)?;
+        self.budget.spend(text.len() as u64 / 8)?;
+        Ok(text.graphemes(true).collect())
     }
 
     pub(super) fn number(&self, index: usize) -> Result<&BigDecimal, Fault> {
@@ -118,7 +126,7 @@ impl Call<'_> {
 
     /// An unknown because something inside an argument is.
     pub(super) fn open(&self) -> Value {
-        result::refined(self.name, Value::derived(self.name, &self.args, self.at.clone()))
+        result::refined(self.name, &self.args, Value::derived(self.name, &self.args, self.at.clone()))
     }
 
     /// Before a walk through the whole of a value.

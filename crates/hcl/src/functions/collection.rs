@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use portcullis_model::Fault;
-use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::Param::{Any, Bools, List, Nullable, Number, Seq, Texts};
+use super::Param::{Any, Bools, List, Nullable, Number, Ordered, Seq, Texts};
 use super::{Call, Depth, Function, shallow};
 use crate::Value;
 use crate::eval::equal;
@@ -19,7 +18,7 @@ pub(super) const TABLE: &[Function] = &[
     shallow("coalesce", &[Nullable], coalesce).rest(Nullable).depth(Depth::Raw),
     shallow("coalescelist", &[Seq], coalescelist).rest(Seq),
     shallow("compact", &[Texts], compact),
-    shallow("concat", &[Seq], concat).rest(Seq),
+    shallow("concat", &[Ordered], concat).rest(Ordered),
     shallow("contains", &[Seq, Any], contains),
     shallow("distinct", &[List], distinct),
     shallow("element", &[Seq, Number], element),
@@ -144,7 +143,10 @@ fn concat(call: &Call<'_>) -> Result<Value, Fault> {
     }
     call.grow(made.len())?;
     Ok(match &common {
-        Some(Type::List(element)) => Value::list_of(element, made, call.at.clone()),
+        // What is open in the common type is what the elements are.
+        Some(Type::List(element)) if element.is_whole() || made.is_empty() => {
+            Value::list_of(element, made, call.at.clone())
+        }
         Some(_) => Value::list(made, call.at.clone()),
         None => Value::tuple(made, call.at.clone()),
     })
@@ -155,7 +157,7 @@ fn contains(call: &Call<'_>) -> Result<Value, Fault> {
     let marked = call.args.iter().any(Value::is_sensitive_deep);
     let mut open = false;
     for element in call.seq(0)? {
-        call.budget.spend(1)?;
+        call.budget.spend(element.cost().min(wanted.cost()))?;
         match equal(element, wanted) {
             Some(true) => return Ok(Value::bool(true, call.at.clone()).mark(marked)),
             Some(false) => {}
@@ -170,6 +172,7 @@ fn distinct(call: &Call<'_>) -> Result<Value, Fault> {
     if !elements.iter().all(Value::is_known_deep) {
         return Ok(call.open());
     }
+    call.weigh(call.arg(0)?)?;
     let mut seen = std::collections::BTreeSet::new();
     let made = elements.iter().filter(|element| seen.insert(element.digest())).cloned().collect();
     Ok(call.list(&call.element(0)?, made)?.mark(call.arg(0)?.is_sensitive_deep()))
@@ -204,6 +207,10 @@ fn flatten_into(elements: &[Value], marked: &mut bool, made: &mut Vec<Value>, ca
     for element in elements {
         call.budget.spend(1)?;
         match element.kind() {
+            // What cannot be a list is an element.
+            Kind::Unknown(unknown) if unknown.of().is_whole() && !super::is_seq(unknown.of()) => {
+                made.push(element.clone());
+            }
             Kind::Unknown(_) => return Ok(false),
             Kind::Seq(_, inner) => {
                 *marked |= element.is_sensitive();
@@ -220,6 +227,7 @@ fn flatten_into(elements: &[Value], marked: &mut bool, made: &mut Vec<Value>, ca
 fn index(call: &Call<'_>) -> Result<Value, Fault> {
     let wanted = call.arg(1)?;
     for (index, element) in call.seq(0)?.iter().enumerate() {
+        call.budget.spend(element.cost().min(wanted.cost()))?;
         match equal(element, wanted) {
             Some(true) => {
                 let marked = call.args.iter().any(Value::is_sensitive_deep);
@@ -234,7 +242,7 @@ fn index(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn length(call: &Call<'_>) -> Result<Value, Fault> {
     let count = match call.arg(0)?.kind() {
-        Kind::String(text) => text.graphemes(true).count(),
+        Kind::String(_) => call.graphemes(0)?.len(),
         // Unknown elements of a set may turn out to be the same.
         Kind::Seq(SeqKind::Set, elements) if !elements.iter().all(Value::is_known_deep) => return Ok(call.open()),
         Kind::Seq(_, elements) => elements.len(),
@@ -259,7 +267,7 @@ fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
     for (value, key) in values.iter().zip(keys) {
         let key = &as_common(key)?;
         for want in &wanted {
-            call.budget.spend(1)?;
+            call.budget.spend(key.cost().min(want.cost()))?;
             match equal(key, want) {
                 Some(true) => {
                     made.push(value.clone());
@@ -306,6 +314,7 @@ fn sort(call: &Call<'_>) -> Result<Value, Fault> {
     for element in call.seq(0)? {
         texts.push(element.as_str().ok_or_else(|| call.bad(0, "has an element that is null"))?);
     }
+    call.weigh(call.arg(0)?)?;
     texts.sort_unstable();
     Ok(call.strings(texts)?.mark(call.arg(0)?.is_sensitive_deep()))
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use portcullis_model::{Code, Fault};
 
 use super::Param::Nullable;
-use super::{Call, Depth, Function, plain, shallow};
+use super::{Call, Depth, Function, plain};
 use crate::Value;
 use crate::types::{Type, convert};
+use crate::value::Kind;
 
 pub(super) const TABLE: &[Function] = &[
-    shallow("tobool", &[Nullable], |call| to(call, &Type::Bool)),
-    shallow("tonumber", &[Nullable], |call| to(call, &Type::Number)),
-    shallow("tostring", &[Nullable], |call| to(call, &Type::String)),
-    shallow("tolist", &[Nullable], |call| to(call, &Type::List(Arc::new(Type::Any)))),
-    shallow("tomap", &[Nullable], |call| to(call, &Type::Map(Arc::new(Type::Any)))),
-    shallow("toset", &[Nullable], |call| to(call, &Type::Set(Arc::new(Type::Any)))),
+    plain("tobool", &[Nullable], |call| to(call, &Type::Bool)).depth(Depth::Raw),
+    plain("tonumber", &[Nullable], |call| to(call, &Type::Number)).depth(Depth::Raw),
+    plain("tostring", &[Nullable], |call| to(call, &Type::String)).depth(Depth::Raw),
+    plain("tolist", &[Nullable], |call| to(call, &Type::List(Arc::new(Type::Any)))).depth(Depth::Raw),
+    plain("tomap", &[Nullable], |call| to(call, &Type::Map(Arc::new(Type::Any)))).depth(Depth::Raw),
+    plain("toset", &[Nullable], |call| to(call, &Type::Set(Arc::new(Type::Any)))).depth(Depth::Raw),
     plain("sensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().mark(true))).depth(Depth::Raw),
     plain("nonsensitive", &[Nullable], |call| Ok(call.arg(0)?.clone().unmarked())).depth(Depth::Raw),
     plain("issensitive", &[Nullable], issensitive).depth(Depth::Raw),
@@ -41,10 +42,15 @@ fn issensitive(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn to(call: &Call<'_>, wanted: &Type) -> Result<Value, Fault> {
     let value = call.arg(0)?;
+    call.weigh(value)?;
+    // Of an unknown value the type may be known, and not fit.
     let made = convert(value, wanted).map_err(|why| {
         let what = crate::value::article(value.type_name());
         call.fault(format!("{what} cannot be converted: {why}"))
     })?;
+    if let Kind::Unknown(unknown) = made.kind() {
+        return Ok(call.open().refined(unknown.of().clone(), unknown.is_never_null()));
+    }
     Ok(made.with_origin(call.at.clone()))
 }
 

@@ -50,7 +50,7 @@ fn formatlist(call: &Call<'_>) -> Result<Value, Fault> {
             made.push(call.string(formatted(call, call.text(0)?, &args)?)?);
         } else {
             let parts: Vec<Value> = call.from(0).iter().take(1).cloned().chain(args.into_iter().cloned()).collect();
-            made.push(Value::derived(call.name, &parts, call.at.clone()));
+            made.push(Value::derived(call.name, &parts, call.at.clone()).never_null(Type::String));
         }
     }
     Ok(call.list(&Type::String, made)?.mark(marked))

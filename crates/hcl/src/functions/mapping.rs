@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_model::Fault;
 
-use super::Param::{Map, Nullable, Seq, Texts};
+use super::Param::{Keyed, Map, Nullable, Seq, Texts};
 use super::collection::ordered;
 use super::{Call, Depth, Function, plain, shallow};
 use crate::Value;
@@ -15,7 +15,7 @@ use crate::value::{Entries, Kind, MapKind, SeqKind};
 pub(super) const TABLE: &[Function] = &[
     shallow("keys", &[Map], keys),
     shallow("lookup", &[Nullable, Nullable], lookup).rest(Nullable).depth(Depth::Raw),
-    shallow("merge", &[], merge).rest(Nullable),
+    shallow("merge", &[], merge).rest(Keyed),
     plain("transpose", &[Map], transpose),
     shallow("values", &[Map], values),
     shallow("zipmap", &[Texts, Seq], zipmap),
@@ -61,8 +61,7 @@ fn merge(call: &Call<'_>) -> Result<Value, Fault> {
     let mut element: Option<Option<&Type>> = None;
     for (index, value) in call.args.iter().enumerate() {
         let of = match value.kind() {
-            // Of a map, an object, or of no type.
-            Kind::Null if matches!(Type::of(value), Type::Any | Type::Map(_) | Type::Object(_)) => None,
+            Kind::Null => None,
             Kind::Map(kind, entries) => {
                 call.grow(entries.len())?;
                 made.extend(entries.iter().map(|(key, value)| (Arc::clone(key), value.clone())));

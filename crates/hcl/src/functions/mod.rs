@@ -29,6 +29,7 @@ use std::sync::{Arc, LazyLock};
 use portcullis_model::{Code, Fault};
 
 use crate::types::{self, Type};
+use crate::value::SeqKind;
 use crate::{Budget, Kind, Origin, Value};
 
 /// What a parameter takes.
@@ -44,6 +45,8 @@ pub(crate) enum Param {
     Number,
     /// A list, tuple or set.
     Seq,
+    /// A list or tuple. Not looked at after an argument that is not known.
+    Ordered,
     /// A list, or a tuple or set that can be made one: its elements get one type.
     List,
     /// A list, tuple or set of strings.
@@ -52,6 +55,8 @@ pub(crate) enum Param {
     Bools,
     /// A map or object.
     Map,
+    /// A map, object or null. Looked at also where an argument after it may be anything.
+    Keyed,
 }
 
 /// Which arguments must be known.
@@ -135,9 +140,9 @@ impl Function {
         if self.depth == Depth::Raw {
             return (self.body)(&Call { name: self.name, args, at, budget });
         }
-        if self.depth == Depth::Deep {
-            args.iter().try_for_each(|value| weigh(value, budget))?;
-        }
+        // Of the others, what is in a collection is not looked at, or the body pays for it.
+        let walked = |value: &&Value| self.depth == Depth::Deep || value.as_str().is_some();
+        args.iter().filter(walked).try_for_each(|value| weigh(value, budget))?;
         // With an argument that may be anything, the kinds of the others are not looked at, as in cty.
         let anything = |value: &Value| matches!(value.kind(), Kind::Unknown(unknown) if *unknown.of() == Type::Any);
         let open_ended = args.iter().any(anything);
@@ -147,7 +152,9 @@ impl Function {
             .map(|(index, value)| {
                 let param = self.params.get(index).copied().or(self.rest).unwrap_or(Param::Nullable);
                 let param = match param {
-                    Param::Seq | Param::Map if open_ended => Param::Any,
+                    Param::Seq | Param::Map | Param::Ordered if open_ended => Param::Any,
+                    Param::Ordered if args.iter().take(index).any(Value::is_unknown) => Param::Any,
+                    Param::Keyed if args.iter().take(index).any(anything) => Param::Nullable,
                     param => param,
                 };
                 self.take(index, value.clone().unmarked(), param)
@@ -160,7 +167,9 @@ impl Function {
         if args.iter().any(open) {
             // Shallow ones have not been weighed, and all of them goes into the trace.
             args.iter().try_for_each(|value| weigh(value, budget))?;
-            return Ok(result::refined(self.name, Value::derived(self.name, &args, at.clone())));
+            result::check(self.name, &args)
+                .map_err(|why| at.fault(Code::HCL_TYPE, format!("`{}`: {why}", self.name)))?;
+            return Ok(result::refined(self.name, &args, Value::derived(self.name, &args, at.clone())));
         }
         let marked = args.iter().any(|value| match self.depth {
             Depth::Deep => value.is_sensitive_deep(),
@@ -182,7 +191,7 @@ impl Function {
     }
 
     fn take(&self, index: usize, value: Value, param: Param) -> Result<Value, Fault> {
-        if value.is_null() && param != Param::Nullable {
+        if value.is_null() && !matches!(param, Param::Nullable | Param::Keyed) {
             let message = format!("argument {} of `{}` must not be null", index + 1, self.name);
             return Err(value.fault(Code::HCL_EVALUATION, message));
         }
@@ -193,17 +202,25 @@ impl Function {
             Param::Text => to(Type::String, "a string"),
             Param::Number => to(Type::Number, "a number"),
             Param::Texts if value.as_seq().is_some() => match value.kind() {
-                Kind::Seq(crate::value::SeqKind::Set, _) => to(Type::Set(Arc::new(Type::String)), "a list of strings"),
+                Kind::Seq(SeqKind::Set, _) => to(Type::Set(Arc::new(Type::String)), "a list of strings"),
                 _ => to(Type::List(Arc::new(Type::String)), "a list of strings"),
             },
             Param::List if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Any)), "a list of one type"),
             Param::Seq | Param::List | Param::Texts | Param::Bools if may_be(&value, is_seq) => Ok(value),
+            Param::Ordered if may_be(&value, is_ordered) => Ok(value),
+            Param::Ordered if matches!(value.kind(), Kind::Seq(SeqKind::List | SeqKind::Tuple, _)) => Ok(value),
+            Param::Ordered => Err(wrong("a list")),
             Param::Bools if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Bool)), "a list of bools"),
-            Param::Map if may_be(&value, is_keyed) => Ok(value),
+            Param::Map | Param::Keyed if may_be(&value, is_keyed) => Ok(value),
+            // Null of a map, an object, or of no type.
+            Param::Keyed if value.is_null() && (Type::of(&value) == Type::Any || is_keyed(&Type::of(&value))) => {
+                Ok(value)
+            }
+            Param::Keyed if value.as_map().is_some() => Ok(value),
             Param::Seq if value.as_seq().is_some() => Ok(value),
             Param::Map if value.as_map().is_some() => Ok(value),
             Param::Seq | Param::List | Param::Texts | Param::Bools => Err(wrong("a list")),
-            Param::Map => Err(wrong("a map")),
+            Param::Map | Param::Keyed => Err(wrong("a map")),
         }
     }
 }
@@ -217,13 +234,17 @@ fn is_seq(of: &Type) -> bool {
     matches!(of, Type::List(_) | Type::Set(_) | Type::Tuple(_))
 }
 
+fn is_ordered(of: &Type) -> bool {
+    matches!(of, Type::List(_) | Type::Tuple(_))
+}
+
 fn is_keyed(of: &Type) -> bool {
     matches!(of, Type::Map(_) | Type::Object(_))
 }
 
 /// Spends what a walk through a value costs.
 fn weigh(value: &Value, budget: &Budget) -> Result<(), Fault> {
-    budget.spend(value.weight())
+    budget.spend(value.cost())
 }
 
 /// Calls the function of that name, if there is one.

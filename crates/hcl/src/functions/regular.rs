@@ -28,16 +28,35 @@ pub(super) const TABLE: &[Function] = &[
     }),
     plain("regexall", &[Text, Text], |call| {
         let pattern = pattern(call, 0)?;
-        let made: Result<Vec<Value>, Fault> =
-            pattern.captures_iter(call.text(1)?).map(|found| result(call, &pattern, &found)).collect();
+        let text = call.text(1)?;
+        let made: Result<Vec<Value>, Fault> = pattern
+            .captures_iter(text)
+            .map(|found| {
+                search(call, text, found.get(0).map_or(0, |whole| whole.end()))?;
+                result(call, &pattern, &found)
+            })
+            .collect();
         call.list(&result_type(&pattern), made?)
     }),
     plain("replace", &[Text, Text, Text], replace),
 ];
 
+/// Bytes that a compiled pattern may take, and the steps that it costs: compiling and searching take the longer, the
+/// larger it is, and a short text can make a large one.
+const SIZES: [(usize, u64); 3] = [(10 << 10, 50), (100 << 10, 1_000), (COMPILED, 10_000)];
+
 fn compile(call: &Call<'_>, index: usize, text: &str) -> Result<Regex, Fault> {
     call.budget.spend(text.len() as u64)?;
-    RegexBuilder::new(&translate(text)).size_limit(COMPILED).dfa_size_limit(COMPILED).build().map_err(|error| {
+    let translated = translate(text);
+    let mut made = Err(regex::Error::CompiledTooBig(0));
+    for (size, steps) in SIZES {
+        call.budget.spend(steps)?;
+        made = RegexBuilder::new(&translated).size_limit(size).dfa_size_limit(COMPILED).build();
+        if !matches!(made, Err(regex::Error::CompiledTooBig(_))) {
+            break;
+        }
+    }
+    made.map_err(|error| {
         let why = match error {
             regex::Error::CompiledTooBig(_) => "is too large a pattern".to_owned(),
             // The last line says what is wrong; those before it draw the pattern.
@@ -49,6 +68,11 @@ fn compile(call: &Call<'_>, index: usize, text: &str) -> Result<Regex, Fault> {
         };
         call.bad(index, why)
     })
+}
+
+/// What a search from a place to the end of a text costs, at worst.
+fn search(call: &Call<'_>, text: &str, from: usize) -> Result<(), Fault> {
+    call.budget.spend(1 + text.len().saturating_sub(from) as u64 / 64)
 }
 
 fn pattern(call: &Call<'_>, index: usize) -> Result<Regex, Fault> {
@@ -94,6 +118,13 @@ fn result_type(pattern: &Regex) -> Type {
     }
 }
 
+/// The type of what a pattern finds; `None` for what is no pattern.
+pub(super) fn found_type(pattern: &str) -> Option<Type> {
+    let (size, _) = SIZES[0];
+    let pattern = RegexBuilder::new(&translate(pattern)).size_limit(size).build().ok()?;
+    Some(result_type(&pattern))
+}
+
 /// Between slashes a pattern, else plain text.
 fn replace(call: &Call<'_>) -> Result<Value, Fault> {
     let (text, wanted, with) = (call.text(0)?, call.text(1)?, call.text(2)?);
@@ -108,6 +139,7 @@ fn replace(call: &Call<'_>) -> Result<Value, Fault> {
     let mut from = 0;
     for found in pattern.captures_iter(text) {
         let Some(whole) = found.get(0) else { continue };
+        search(call, text, whole.end())?;
         made.push_str(text.get(from..whole.start()).unwrap_or(""));
         let before = made.len();
         found.expand(with, &mut made);

@@ -1,11 +1,12 @@
 //! What is known of a result that is not known: its type, and that it is not null.
 //!
-//! Only types that do not depend on the arguments. A name that is missing here costs nothing but that.
+//! A name that is missing here costs nothing but that.
 
 use std::sync::Arc;
 
+use super::regular::found_type;
 use crate::Value;
-use crate::types::Type;
+use crate::types::{Type, unify};
 
 const TEXTS: &[&str] = &[
     "base64decode",
@@ -50,7 +51,6 @@ const TEXTS: &[&str] = &[
     "urlencode",
     "uuid",
     "uuidv5",
-    "yamlencode",
 ];
 const NUMBERS: &[&str] =
     &["abs", "ceil", "floor", "index", "length", "log", "max", "min", "parseint", "pow", "signum", "sum", "timecmp"];
@@ -60,18 +60,90 @@ const BOOLS: &[&str] =
 const TEXT_LISTS: &[&str] = &["cidrsubnets", "compact", "formatlist", "sort", "split"];
 
 /// The unknown result of a function, with what is known of it.
-pub(super) fn refined(function: &str, unknown: Value) -> Value {
+pub(super) fn refined(function: &str, args: &[Value], unknown: Value) -> Value {
     match function {
         // These keep null.
-        "tostring" => unknown.refined(Type::String, false),
+        "tostring" | "yamlencode" => unknown.refined(Type::String, false),
         "tonumber" => unknown.refined(Type::Number, false),
         "tobool" => unknown.refined(Type::Bool, false),
         name if TEXT_LISTS.contains(&name) => unknown.never_null(Type::List(Arc::new(Type::String))),
         "range" => unknown.never_null(Type::List(Arc::new(Type::Number))),
-        "chunklist" => unknown.never_null(Type::List(Arc::new(Type::List(Arc::new(Type::Any))))),
         name if TEXTS.contains(&name) => unknown.never_null(Type::String),
         name if NUMBERS.contains(&name) => unknown.never_null(Type::Number),
         name if BOOLS.contains(&name) => unknown.never_null(Type::Bool),
-        _ => unknown,
+        name => match of_arguments(name, args) {
+            Some(of) => unknown.never_null(of),
+            None => unknown,
+        },
     }
+}
+
+/// Whether the types of arguments fit each other, for functions that say so before anything is known.
+pub(super) fn check(function: &str, args: &[Value]) -> Result<(), String> {
+    if !matches!(function, "setintersection" | "setsubtract" | "setunion") {
+        return Ok(());
+    }
+    element_type(args).map(drop)
+}
+
+/// The type that the elements of all arguments have in common. `None`: one of them may be anything.
+fn element_type(args: &[Value]) -> Result<Option<Type>, String> {
+    let mut elements = Vec::new();
+    for value in args {
+        match Type::of(value) {
+            Type::List(of) | Type::Set(of) => elements.push((*of).clone()),
+            Type::Tuple(parts) => elements.extend(unify(&parts)),
+            _ => return Ok(None),
+        }
+    }
+    elements.retain(|of| *of != Type::Any);
+    if elements.is_empty() {
+        return Ok(Some(Type::Any));
+    }
+    unify(&elements).map(Some).ok_or_else(|| "the elements of the sets have no type in common".to_owned())
+}
+
+/// A type that depends on those of the arguments.
+fn of_arguments(function: &str, args: &[Value]) -> Option<Type> {
+    let types: Vec<Type> = args.iter().map(Type::of).collect();
+    let list = |of: Type| Type::List(Arc::new(of));
+    let first = types.first()?;
+    Some(match function {
+        "chunklist" => match first {
+            Type::List(_) => list(first.clone()),
+            _ => list(list(Type::Any)),
+        },
+        "concat" if types.iter().all(|of| matches!(of, Type::List(_))) => unify(&types)?,
+        "distinct" | "slice" if matches!(first, Type::List(_)) => first.clone(),
+        "distinct" => match first {
+            Type::Set(of) => list((**of).clone()),
+            _ => return None,
+        },
+        "keys" if matches!(first, Type::Map(_)) => list(Type::String),
+        "matchkeys" => match first {
+            Type::List(_) => first.clone(),
+            Type::Set(of) => list((**of).clone()),
+            Type::Tuple(parts) => list(unify(parts)?),
+            _ => return None,
+        },
+        "merge" if matches!(first, Type::Map(_)) && types.iter().all(|of| of == first) => first.clone(),
+        "regexall" => list(found_type(args.first()?.as_str()?)?),
+        "regex" => found_type(args.first()?.as_str()?)?,
+        "reverse" => match first {
+            Type::List(of) | Type::Set(of) => list((**of).clone()),
+            Type::Tuple(parts) => Type::Tuple(parts.iter().rev().cloned().collect()),
+            _ => return None,
+        },
+        "setintersection" | "setsubtract" | "setunion" => Type::Set(Arc::new(element_type(args).ok()??)),
+        "transpose" => Type::Map(Arc::new(list(Type::String))),
+        "values" => match first {
+            Type::Map(of) => list((**of).clone()),
+            _ => return None,
+        },
+        "zipmap" => match (first, types.get(1)?) {
+            (Type::List(_), Type::List(of)) => Type::Map(Arc::clone(of)),
+            _ => return None,
+        },
+        _ => return None,
+    })
 }

@@ -1,7 +1,6 @@
 //! Functions on strings.
 
 use portcullis_model::Fault;
-use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Param::{Number, Text, Texts};
 use super::{Call, Function, plain};
@@ -20,7 +19,7 @@ pub(super) const TABLE: &[Function] = &[
     plain("split", &[Text, Text], split),
     plain("startswith", &[Text, Text], |call| call.bool(call.text(0)?.starts_with(call.text(1)?))),
     plain("strcontains", &[Text, Text], |call| call.bool(call.text(0)?.contains(call.text(1)?))),
-    plain("strrev", &[Text], |call| call.string(call.text(0)?.graphemes(true).rev().collect::<String>())),
+    plain("strrev", &[Text], |call| call.string(call.graphemes(0)?.into_iter().rev().collect::<String>())),
     plain("substr", &[Text, Number, Number], substr),
     plain("title", &[Text], |call| call.string(title(call.text(0)?))),
     plain("trim", &[Text, Text], trim),
@@ -125,7 +124,7 @@ fn split(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 fn substr(call: &Call<'_>) -> Result<Value, Fault> {
-    let chars: Vec<&str> = call.text(0)?.graphemes(true).collect();
+    let chars = call.graphemes(0)?;
     let (offset, length) = (call.whole(1)?, call.whole(2)?);
     let count = i64::try_from(chars.len()).unwrap_or(i64::MAX);
     let start = if offset < 0 { offset.saturating_add(count).max(0) } else { offset };

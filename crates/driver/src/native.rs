@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_estate::{Hook, ModuleSource, Resolved, Source};
+use portcullis_estate::{Hook, ModuleSource, Resolved, Source, satisfies};
 use portcullis_model::agent::{Door, Role, Stdout, Step, TaskSpec, When};
 use portcullis_model::{Code, DigestBuilder, Fault, Place};
 
@@ -82,6 +82,7 @@ impl<'a> Prepared<'a> {
         lock: Option<&[u8]>,
     ) -> Result<Self, Fault> {
         refuse_unsupported(unit, tool)?;
+        check_versions(unit, tool)?;
         let repository = files.repository;
         let (mut layout, module) = lay_out(files, unit)?;
         nested::refuse_remote(unit, &layout, &module)?;
@@ -368,6 +369,31 @@ pub(crate) fn refuse_role(unit: &Resolved, driver: &str) -> Result<(), Fault> {
     Err(Fault::new(Code::DRIVER_REFUSED, message)
         .at(Place::file(unit.path.as_str()))
         .remedy("Remove `iam_role`, or let the module's provider assume the role."))
+}
+
+/// The Terragrunt whose configuration this driver follows.
+const TERRAGRUNT_VERSION: &str = "1.1.0";
+
+/// A unit says which versions it is for. Terragrunt refuses all others, and so does this.
+fn check_versions(unit: &Resolved, tool: &Tool) -> Result<(), Fault> {
+    let wanted = [
+        (&unit.terraform_version_constraint, tool.name.as_str(), tool.version.as_str()),
+        (&unit.terragrunt_version_constraint, "terragrunt", TERRAGRUNT_VERSION),
+    ];
+    for (constraint, name, version) in wanted {
+        let Some(constraint) = constraint else { continue };
+        let at = |fault: Fault| fault.at(Place::file(unit.path.as_str()));
+        let fits = satisfies(version, constraint).map_err(|why| {
+            at(Fault::new(Code::DRIVER_REFUSED, format!("{constraint:?} is no version constraint: {why}")))
+                .remedy("Write it as Terraform does, such as `>= 1.5, < 2.0`.")
+        })?;
+        if !fits {
+            let message = format!("{} is for {name} {constraint}, and would be run as by {version}", unit.path);
+            return Err(at(Fault::new(Code::DRIVER_REFUSED, message))
+                .remedy("Pin another version in the fleet's `tools`, or change the unit's version constraint."));
+        }
+    }
+    Ok(())
 }
 
 /// What this driver cannot take is refused by name, before anything runs.

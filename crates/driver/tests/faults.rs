@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use portcullis_driver::native::{Command, Prepared};
-use portcullis_driver::{FetchedModule, Files, Limits, Tool};
+use portcullis_driver::{FetchedModule, Files, Job, Limits, Recipe, Tool};
 use portcullis_estate::{DirSource, Estate, Settings};
-use portcullis_model::{Code, UnitPath};
+use portcullis_model::agent::{Role, Step, When};
+use portcullis_model::{Code, Fault, UnitPath};
 
 const OWN: &str = "terraform {\n  backend \"http\" {\n    address = \"http://state.portcullis/app\"\n  }\n}\n";
 
@@ -62,8 +63,73 @@ fn a_working_directory_that_cannot_be_made_is_refused() {
     assert_eq!(prepared(&files), Some(Code::LAYOUT), "no code for the tool");
 }
 
-/// What preparing the unit `app` ends with, whose module is fetched: its files are in a folder of their own.
-fn with_fetched(module: &[(&str, &str)], sub: &str) -> Result<Vec<String>, portcullis_model::Fault> {
+#[test]
+fn a_unit_for_other_versions_is_refused() {
+    let with = |config: &str| prepared(&[("app/terragrunt.hcl", config), ("app/main.tf", OWN)]);
+    for (name, taken, refused) in [("terraform", ">= 1.5, < 2.0", "~> 1.9.0"), ("terragrunt", ">= 0.50", "< 1.0")] {
+        assert_eq!(with(&format!("{name}_version_constraint = \"{taken}\"\n")), None, "{name} {taken}");
+        for bad in [refused, "newest"] {
+            let found = with(&format!("{name}_version_constraint = \"{bad}\"\n"));
+            assert_eq!(found, Some(Code::DRIVER_REFUSED), "{name} {bad}");
+        }
+    }
+    // What is about `destroy` alone stops neither a plan nor an apply.
+    assert_eq!(with("prevent_destroy = true\n"), None);
+}
+
+#[test]
+fn a_hook_runs_after_an_error_only_if_it_says_so() {
+    let config = r#"
+terraform {
+  source = "git::https://git.example/modules.git?ref=v1"
+  before_hook "before" {
+    commands = ["plan"]
+    execute  = ["true"]
+  }
+  after_hook "always" {
+    commands     = ["plan"]
+    execute      = ["true"]
+    run_on_error = true
+    working_dir  = "inner"
+  }
+  after_hook "after" {
+    commands = ["plan", "apply"]
+    execute  = ["true"]
+  }
+  after_hook "not_now" {
+    commands = ["plan"]
+    execute  = ["true"]
+    if       = false
+  }
+  error_hook "error" {
+    commands  = ["plan"]
+    execute   = ["true"]
+    on_errors = [".*"]
+  }
+}
+"#;
+    let (_, recipe) = fetched(&[("main.tf", "")], config).unwrap();
+    let hooks: Vec<(&str, When, &str)> = recipe
+        .spec
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Run { name, when, cwd, role: Role::Hook, .. } => Some((name.as_str(), *when, cwd.as_str())),
+            _ => None,
+        })
+        .collect();
+    let wanted = [
+        ("before hook before", When::Success, "/work/module"),
+        ("after hook always", When::Always, "/repo/app/inner"),
+        ("after hook after", When::Success, "/work/module"),
+        ("error hook error", When::Failure, "/work/module"),
+    ];
+    assert_eq!(hooks, wanted);
+}
+
+/// The recipe for a plan of the unit `app` with this configuration, whose module is fetched: its files are in a folder of
+/// their own. Also the files that are laid out in the working directory.
+fn fetched(module: &[(&str, &str)], config: &str) -> Result<(Vec<String>, Recipe), Fault> {
     let (folder, fetched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for (path, text) in module {
         let file = fetched.path().join(path);
@@ -71,7 +137,6 @@ fn with_fetched(module: &[(&str, &str)], sub: &str) -> Result<Vec<String>, portc
         std::fs::write(file, text).unwrap();
     }
     std::fs::create_dir(folder.path().join("app")).unwrap();
-    let config = format!("terraform {{\n  source = \"git::https://git.example/modules.git{sub}?ref=v1\"\n}}\n");
     std::fs::write(folder.path().join("app/terragrunt.hcl"), config).unwrap();
     std::fs::write(folder.path().join("app/backend.tf"), OWN).unwrap();
     std::fs::write(folder.path().join("app/.hidden"), "").unwrap();
@@ -82,8 +147,14 @@ fn with_fetched(module: &[(&str, &str)], sub: &str) -> Result<Vec<String>, portc
     let tool = Tool { name: "terraform".into(), version: "1.11.4".into(), program: "/usr/bin/terraform".into() };
     let files = Files { repository: &*source, module: Some(FetchedModule { files: &module, root: "." }) };
     let prepared = Prepared::new(files, &unit, &tool, Limits::default(), Command::Plan, None)?;
-    let recipe = prepared.recipe(portcullis_driver::Job::Plan, None)?;
-    Ok(recipe.layout.files().map(|(path, _)| path.to_owned()).filter(|path| path.starts_with("module/")).collect())
+    let recipe = prepared.recipe(Job::Plan, None)?;
+    let laid_out = recipe.layout.files().map(|(path, _)| path.to_owned()).filter(|path| path.starts_with("module/"));
+    Ok((laid_out.collect(), recipe))
+}
+
+fn with_fetched(module: &[(&str, &str)], sub: &str) -> Result<Vec<String>, Fault> {
+    let config = format!("terraform {{\n  source = \"git::https://git.example/modules.git{sub}?ref=v1\"\n}}\n");
+    fetched(module, &config).map(|(files, _)| files)
 }
 
 #[test]

@@ -472,6 +472,7 @@ fn effective(shared: &Shared<'_>, path: &UnitPath, config: &Config) -> Result<Re
         copy_lock_file: decode::copy_lock_file(config)?,
         terraform_binary: decode::text(config, "terraform_binary")?,
         terraform_version_constraint: decode::text(config, "terraform_version_constraint")?,
+        terragrunt_version_constraint: decode::text(config, "terragrunt_version_constraint")?,
         prevent_destroy: decode::prevent_destroy(config)?,
         iam_role: decode::iam_role(config)?,
         errors: decode::errors(config)?,

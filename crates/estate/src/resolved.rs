@@ -46,6 +46,8 @@ pub struct Resolved {
     pub terraform_binary: Option<String>,
     /// Such as `>= 1.5`.
     pub terraform_version_constraint: Option<String>,
+    /// Which Terragrunt the configuration is written for, such as `>= 1.0`.
+    pub terragrunt_version_constraint: Option<String>,
     /// Whether the unit may be destroyed.
     pub prevent_destroy: bool,
     /// The role that Terragrunt would assume before it starts the tool.

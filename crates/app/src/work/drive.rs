@@ -1,7 +1,7 @@
 //! One unit through its driver: lowered to a recipe, run in a sandbox, and what came out of it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use portcullis_driver::{
@@ -14,10 +14,10 @@ use portcullis_exec::Outcome;
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Digest, Fault, Place, UnitPath};
 
-use super::Worker;
 use super::sandbox::{self, Ran};
 use super::subject::{How, Inputs};
 use super::took::took;
+use super::{Worker, retry};
 use crate::runner::definition::Definition;
 
 /// Most lines of a log's end that a fault names.
@@ -96,7 +96,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Starts the tool directly; keeps what `init` made.
+    /// Starts the tool directly, again where the unit's `errors` say so.
     async fn native(
         self,
         resolved: &Resolved,
@@ -105,6 +105,35 @@ impl Drive<'_> {
         lock: Option<&[u8]>,
         stop: &mut Stop,
     ) -> Result<Outcome, Ended> {
+        let (begun, limit) = (Instant::now(), Duration::from_secs(self.definition.account.limits.timeout_s));
+        let rules = retry::Rules::new(&resolved.path, &resolved.errors)?;
+        for attempt in 1.. {
+            let ran = self.native_once(resolved, readable, job, lock, stop).await?;
+            let again = rules.after(attempt, phase(job), &ran);
+            // All tries together have the time of one task.
+            let Some(again) = again.filter(|again| begun.elapsed() + again.wait < limit) else {
+                return Ok(self.ended(ran).await?.outcome);
+            };
+            let (rule, next, all, wait) = (again.rule, attempt + 1, again.attempts, again.wait.as_secs());
+            let line = format!("» retry {rule:?}: try {next} of {all} in {wait} s\n");
+            self.worker.store.log_append(self.request.task.id, line.as_bytes())?;
+            tokio::select! {
+                () = tokio::time::sleep(again.wait) => {}
+                () = stop.raised() => return Err(Ended::Interrupted),
+            }
+        }
+        Err(Fault::internal("tries without an end").into())
+    }
+
+    /// Starts the tool in one sandbox; keeps what `init` made.
+    async fn native_once(
+        self,
+        resolved: &Resolved,
+        readable: &BTreeMap<UnitPath, Bytes>,
+        job: Job<'_>,
+        lock: Option<&[u8]>,
+        stop: &mut Stop,
+    ) -> Result<Ran, Ended> {
         let (unit, begun) = (&self.request.task.unit, Instant::now());
         // With what stacks generate: those folders are in no commit.
         let estate = self.worker.estate(self.definition, &self.request.run.commit).await?;
@@ -132,7 +161,7 @@ impl Drive<'_> {
             keep_init(self.worker, key, &mut ran.outcome).await?;
             took("keep what init made", unit, begun);
         }
-        Ok(self.ended(ran).await?.outcome)
+        Ok(ran)
     }
 
     /// Starts Terragrunt.

@@ -6,6 +6,7 @@
 //! | [`perform`] | one unit's plan or apply: plan, compare, decide |
 //! | [`subject`] | the unit at its commit, and what goes into it |
 //! | [`drive`] | the unit through its driver |
+//! | [`retry`] | whether what failed is tried again |
 //! | [`sandbox`] | one recipe in one sandbox, with its door and its log |
 //! | [`checkout`] | the repository at a commit, as a read-only folder for sandboxes |
 //! | [`outputs`] | a unit's outputs, read from its state |
@@ -18,6 +19,7 @@ pub mod drive;
 pub mod outputs;
 pub mod perform;
 pub mod prepare;
+pub mod retry;
 pub mod sandbox;
 pub mod subject;
 pub mod took;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use portcullis_driver::{Layout, REPOSITORY, Recipe, Repository};
 use portcullis_engine::{JobRequest, Stop};
 use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
 use portcullis_fleet::Account;
-use portcullis_model::agent::{Report, Step};
+use portcullis_model::agent::{Ended, Report, Step};
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Fault, UnitPath};
 use portcullis_store::LogWriter;
@@ -28,6 +28,8 @@ use crate::runner::ports::StoreStates;
 
 /// Numbers the doors of a process: a socket's path must be short.
 static DOORS: AtomicU64 = AtomicU64::new(0);
+/// How much of a step's end is kept to be compared with `retryable_errors`, at least.
+const SAID_MAX_BYTES: usize = 64 << 10;
 /// Most refused calls that a log names.
 const REFUSED_SHOWN: usize = 10;
 
@@ -37,6 +39,10 @@ pub struct Ran {
     pub outcome: Outcome,
     /// Whether the unit's own state was asked for at the door.
     pub read_own_state: bool,
+    /// The name of the first step that failed.
+    pub failed_step: Option<String>,
+    /// The end of what that step printed.
+    pub failed_output: Vec<u8>,
 }
 
 /// Runs a recipe. `readable` is what the door answers for the states of other units.
@@ -75,8 +81,11 @@ pub async fn run(
         None => None,
     };
     let names: Vec<Option<String>> = recipe.spec.steps.iter().map(name).collect();
+    let said = Arc::new(Mutex::default());
     let sink = LogSink {
         writer: worker.store.log_writer(task)?,
+        said: Arc::clone(&said),
+        failed: false,
         names: names.clone(),
         accepted: (request.task.attempt == 1).then_some(request.run.created_at),
     };
@@ -104,7 +113,9 @@ pub async fn run(
     };
     say_times(&request.task.unit, &names, &outcome, begun.elapsed());
     let begun = Instant::now();
-    let mut ran = Ran { outcome, read_own_state: false };
+    let failed_step = outcome.failed.and_then(|index| names.get(index).cloned().flatten());
+    let failed_output = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut ran = Ran { outcome, read_own_state: false, failed_step, failed_output };
     if let Some(door) = door {
         ran.read_own_state = door.read_own_state();
         let calls = door.close().await;
@@ -216,10 +227,23 @@ struct LogSink {
     names: Vec<Option<String>>,
     /// When the run was accepted, until the first step has started.
     accepted: Option<Timestamp>,
+    /// The end of what the step printed that runs, or of the first that failed.
+    said: Arc<Mutex<Vec<u8>>>,
+    /// Whether a step has failed: those after it are not listened to.
+    failed: bool,
 }
 
 impl Sink for LogSink {
     fn log(&mut self, bytes: &[u8]) {
+        if !self.failed {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.extend_from_slice(bytes);
+            // In strides, so that not each line moves all that is kept.
+            if said.len() > 2 * SAID_MAX_BYTES {
+                let surplus = said.len() - SAID_MAX_BYTES;
+                said.drain(..surplus);
+            }
+        }
         if let Err(fault) = self.writer.append(bytes) {
             tracing::error!(%fault, "a task's log could not be written");
         }
@@ -231,6 +255,14 @@ impl Sink for LogSink {
         {
             let waited = Duration::try_from(now().duration_since(accepted)).unwrap_or_default();
             lasted("from acceptance to the first step", &"a task", waited);
+        }
+        match report {
+            Report::StepStarted { .. } if !self.failed => {
+                self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            // One that may end with another code than 0 is the last that anybody asks about.
+            Report::StepEnded { ended, .. } => self.failed |= !matches!(ended, Ended::Exit(0) | Ended::Skipped),
+            _ => {}
         }
         if let Report::StepStarted { index } = report
             && let Some(Some(name)) = self.names.get(*index)

@@ -1,4 +1,4 @@
-//! A tool that is killed, or disappears, in the middle of a run: a clear fault, and nothing else is touched.
+//! A tool that is killed, fails, or disappears in the middle of a run: a clear fault, and nothing else is touched.
 
 use portcullis_model::{Code, Fault, RunState, TaskState};
 
@@ -64,5 +64,36 @@ fn a_tool_that_disappears_is_named_and_what_runs_goes_on() {
     world.tool.put_back();
     let run = world.apply(&runner, &[]);
     assert_eq!(runner.finish(&run).state, RunState::Succeeded);
+    assert!(runner.stop().success());
+}
+
+#[test]
+fn a_plan_is_tried_again_as_the_unit_says_and_an_apply_is_not() {
+    let errors = "\nerrors {\n  retry \"network\" {\n    retryable_errors   = [\"(?s).*connection reset by \
+                  peer.*\"]\n    max_attempts       = 10\n    sleep_interval_sec = 1\n  }\n}\n";
+    let Some(world) = World::new("security", |live| {
+        for unit in [ROLES, KEY] {
+            let path = format!("{unit}/terragrunt.hcl");
+            live.write(&path, &format!("{}{errors}", live.read(&path).unwrap())).unwrap();
+        }
+    }) else {
+        return;
+    };
+    world.tool.fail(At::Plan, ROLES);
+    let runner = world.start();
+    let run = world.apply(&runner, &[ROLES]);
+    runner.follow(&run, |states| count(states, "planning") == 1);
+    runner.wait_for_log(&run, ROLES, "» retry \"network\": try 2 of 10 in 1 s");
+    world.tool.let_go();
+    let view = runner.finish(&run);
+    assert!(task(&view, ROLES).state.is_success(), "{view:#?}");
+
+    // What it may have changed is for a new plan to see.
+    world.tool.fail(At::Apply, KEY);
+    let run = world.apply(&runner, &[KEY]);
+    let failed = task(&runner.finish(&run), KEY).state;
+    assert_eq!(fault(&failed).code(), Code::TOOL_FAILED);
+    let log = runner.task_log(&run, KEY);
+    assert_eq!((log.matches("» apply\n").count(), log.contains("» retry")), (1, false), "{log}");
     assert!(runner.stop().success());
 }

@@ -76,13 +76,18 @@ impl HeldTool {
         self.append(&format!("#kill {} {unit}\n", at.name()));
     }
 
+    /// From now on, the tool fails there, as over a network that does.
+    pub fn fail(&self, at: At, unit: &str) {
+        self.append(&format!("#fail {} {unit}\n", at.name()));
+    }
+
     /// Takes back all that was asked for. What is held goes on.
     pub fn let_go(&self) {
         // In place: a shell may be reading the file, and a sandbox shows this very one, wherever it is now.
         let path = if self.path.exists() { self.path.clone() } else { self.hidden() };
         let file = File::options().write(true).open(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        for line in ["\n#hold ", "\n#kill "] {
+        for line in ["\n#hold ", "\n#kill ", "\n#fail "] {
             for (start, _) in text.match_indices(line) {
                 file.write_all_at(b"\n#gone ", start as u64).unwrap();
             }

@@ -7,6 +7,7 @@
 mod example;
 mod invalid;
 mod layers;
+mod random;
 mod rights;
 
 use std::collections::BTreeMap;

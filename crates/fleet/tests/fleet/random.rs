@@ -1,5 +1,7 @@
 //! Random fleets: what layers come to, against a merge that is written down in another way, and what a diff says.
 
+#![allow(clippy::indexing_slicing, reason = "a test that cannot go on stops")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_fleet::{Fleet, diff};
@@ -12,18 +14,20 @@ const PRINCIPALS: [&str; 4] = ["a", "b", "c", "d"];
 const KEYS: [&str; 3] = ["X", "Y", "Z"];
 const PROFILES: [&str; 3] = ["p", "q", "r"];
 
+/// A list, and whether it is appended.
+type List = Option<(bool, Vec<&'static str>)>;
+
 /// What one layer says. `None`: nothing.
 #[derive(Debug, Clone, Default)]
 struct Says {
     /// `Some(None)`: null.
     env: BTreeMap<&'static str, Option<u8>>,
-    /// Whether it is appended.
-    allow: Option<(bool, Vec<&'static str>)>,
-    regions: Option<(bool, Vec<&'static str>)>,
+    allow: List,
+    regions: List,
     parallel: Option<u8>,
 }
 
-fn list(of: &'static [&'static str]) -> impl Strategy<Value = Option<(bool, Vec<&'static str>)>> {
+fn list(of: &'static [&'static str]) -> impl Strategy<Value = List> {
     proptest::option::of((any::<bool>(), subsequence(of.to_vec(), 0..=of.len())))
 }
 
@@ -131,7 +135,7 @@ impl Plan {
             let said = layers.iter().rev().find_map(|layer| layer.env.get(key))?;
             Some((*key, (*said)?))
         });
-        let list = |of: fn(&Says) -> &Option<(bool, Vec<&'static str>)>| {
+        let list = |of: fn(&Says) -> &List| {
             let mut parts: Vec<&Vec<&str>> = Vec::new();
             for layer in layers.iter().rev() {
                 if let Some((append, names)) = of(layer) {

@@ -39,11 +39,13 @@ pub enum EditKind {
     LockFile,
     /// A dependency was added or taken away.
     Dependency,
+    /// A stack, a link, a unit that is not fully known or one that is broken was changed.
+    Odd,
 }
 
 impl EditKind {
     /// All of them.
-    pub const ALL: [EditKind; 12] = [
+    pub const ALL: [EditKind; 13] = [
         EditKind::Comment,
         EditKind::Reformat,
         EditKind::UnusedKey,
@@ -56,6 +58,7 @@ impl EditKind {
         EditKind::Code,
         EditKind::LockFile,
         EditKind::Dependency,
+        EditKind::Odd,
     ];
 
     /// Whether no unit's configuration can differ after it.
@@ -115,6 +118,10 @@ impl EstateModel {
                 }
             }
             EditKind::Remove => self.remove(id),
+            EditKind::Odd => match &mut self.odd {
+                Some(odd) => Edit { kind, path: odd.edit(random, value) },
+                None => self.edit_as(EditKind::OwnValue, random),
+            },
             EditKind::OwnValue | EditKind::Move | EditKind::LockFile | EditKind::Dependency | EditKind::Add => {
                 self.edit_unit(kind, id, value, random);
                 self.edited(kind, id)

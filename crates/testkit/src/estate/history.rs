@@ -6,7 +6,7 @@ use std::path::Path;
 
 use portcullis_model::CommitId;
 
-use super::Files;
+use super::{Files, LINK};
 use crate::repo::run_git_with;
 
 /// Makes a commit of each of `states` in the bare repository at `git_dir`, one after the other on `main`, whose
@@ -30,7 +30,11 @@ pub fn import<'f>(git_dir: &Path, states: impl IntoIterator<Item = &'f Files>) -
             let _ = writeln!(stream, "D {path}");
         }
         for (path, text) in files.iter().filter(|(path, text)| known(path) != Some(text)) {
-            let _ = write!(stream, "M 100644 inline {path}\ndata {}\n{text}\n", text.len());
+            let (mode, text) = match text.strip_prefix(LINK) {
+                Some(target) => ("120000", target),
+                None => ("100644", text.as_str()),
+            };
+            let _ = write!(stream, "M {mode} inline {path}\ndata {}\n{text}\n", text.len());
         }
         before = Some(files);
     }

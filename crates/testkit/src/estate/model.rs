@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Random;
+use super::odd::Odd;
 
 /// Kinds of units, each with a module and a file in `_envcommon`.
 const KINDS: [&str; 12] =
@@ -70,6 +71,7 @@ pub struct EstateModel {
     /// Files in modules, by kind: code, and documentation.
     pub(super) code: BTreeMap<usize, u64>,
     pub(super) naming: u64,
+    pub(super) odd: Option<Odd>,
 }
 
 impl EstateModel {
@@ -96,6 +98,7 @@ impl EstateModel {
             optional: BTreeMap::new(),
             code: BTreeMap::new(),
             naming: 0,
+            odd: None,
         };
         for _ in 0..units {
             model.add_unit(&mut random);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Files;
 use super::model::{EstateModel, Layout, Merge, UnitModel};
+use super::odd::Odd;
 
 impl EstateModel {
     /// All files.
@@ -47,6 +48,7 @@ impl EstateModel {
             }
             add(format!("{folder}/terragrunt.hcl"), self.unit(unit, &folder));
         }
+        files.extend(self.odd.iter().flat_map(Odd::files));
         files
     }
 

@@ -165,11 +165,8 @@ impl fmt::Display for RemoteSource {
                     GitRef::Commit(commit) => write!(f, "?ref={commit}"),
                 }
             }
-            SourceKind::Http { url, .. } => {
-                let (path, query) = url.split_once('?').map_or((url.as_str(), None), |(path, q)| (path, Some(q)));
-                write!(f, "{path}{sub}")?;
-                query.map_or(Ok(()), |query| write!(f, "?{query}"))
-            }
+            // What is after `?` may be a token, and this is shown.
+            SourceKind::Http { url, .. } => write!(f, "{}{sub}", url.split('?').next().unwrap_or_default()),
             SourceKind::Registry { host, module, version } => {
                 write!(f, "tfr://{}/{module}{sub}", host.as_deref().unwrap_or_default())?;
                 version.as_ref().map_or(Ok(()), |version| write!(f, "?version={version}"))
@@ -640,7 +637,7 @@ mod tests {
             ("https://x.example:443/m/a.zip", "https://x.example:443/m/a.zip", "x.example/m/a.zip"),
             (
                 "https://x.example/m/latest//sub?archive=tar.gz&token=a%20b",
-                "https://x.example/m/latest//sub?token=a%20b",
+                "https://x.example/m/latest//sub",
                 "x.example/m/latest",
             ),
             (

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_estate::{EntryKind, GitObjects, Source};
+use portcullis_estate::{Entry, EntryKind, GitObjects, Source};
 use portcullis_mirror::{Mirror, MirrorSettings, Refs, RepositoryUrl};
 use portcullis_model::id::quoted;
 use portcullis_model::source::{ArchiveKind, Checksum, GitRef, SourceKind, address_of};
@@ -115,7 +115,7 @@ pub struct Fetched {
     pub root: String,
     /// What it was resolved to, for people.
     pub resolved: String,
-    /// Names the content below the root.
+    /// Names the content.
     pub digest: Digest,
     /// Not removed while it is in use.
     _mirror: Option<Arc<Mirror>>,
@@ -418,28 +418,28 @@ fn found_root(files: &dyn Source, root: &str) -> Result<String, Fault> {
     Ok(at)
 }
 
-/// Names all below a folder by its content.
+/// Names a module by all that was fetched with it, and where its root is in that: links may lead out of the root.
 fn content_digest(files: &dyn Source, root: &str) -> Result<Digest, Fault> {
     let mut digest = DigestBuilder::new("portcullis module content v1");
-    if let Some(tree) = files.tree(root)? {
+    digest.text(root);
+    if let Some(tree) = files.tree(".")? {
         // Git's own name for it.
         digest.text("tree").text(&format!("{tree:?}"));
         return Ok(digest.finish());
     }
-    let mut left = vec![root.to_owned()];
+    let mut left = vec![".".to_owned()];
     while let Some(folder) = left.pop() {
         for entry in files.list(&folder)?.unwrap_or_default() {
             let path = if folder == "." { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-            let below = path.strip_prefix(root).unwrap_or(&path).trim_start_matches('/');
             match files.read(&path)? {
-                Some(portcullis_estate::Entry::File { bytes, executable }) => {
-                    digest.text(below).number(u64::from(executable)).bytes(&bytes);
+                Some(Entry::File { bytes, executable }) => {
+                    digest.text(&path).number(u64::from(executable)).bytes(&bytes);
                 }
-                Some(portcullis_estate::Entry::Symlink { target }) => {
-                    digest.text(below).number(2).text(&target);
+                Some(Entry::Symlink { target }) => {
+                    digest.text(&path).number(2).text(&target);
                 }
-                Some(portcullis_estate::Entry::Dir) => left.push(path),
-                Some(portcullis_estate::Entry::Submodule) | None => {}
+                Some(Entry::Dir) => left.push(path),
+                Some(Entry::Submodule) | None => {}
             }
         }
     }

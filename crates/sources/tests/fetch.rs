@@ -378,6 +378,13 @@ async fn a_registry_leads_to_an_archive_or_a_repository() {
     registry(&files, &modules.source("//vpc?ref=v1"));
     let fetched = world.fetch_in(&source("?version=1.10.0"), "later").await.unwrap();
     assert_eq!((fetched.root.as_str(), fetched.resolved.starts_with("commit ")), ("vpc", true));
+    // A link may lead out of the root, so what is beside it counts.
+    modules.repo.write("beside/main.tf", "");
+    modules.repo.commit("beside");
+    modules.repo.git(&["tag", "--force", "v1"]);
+    modules.repo.push();
+    let beside = world.fetch_in(&source("?version=1.10.0"), "even later").await.unwrap();
+    assert_ne!(beside.digest, fetched.digest);
 }
 
 #[tokio::test]

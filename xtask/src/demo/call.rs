@@ -34,6 +34,13 @@ impl Said {
         text.get(at..at + 7).map(str::to_owned)
     }
 
+    /// Why it was refused, in the runner's words.
+    pub fn reason(&self) -> String {
+        let values = serde_json::Deserializer::from_str(&self.err).into_iter::<Value>().map_while(Result::ok);
+        let messages = values.filter_map(|value| value["message"].as_str().map(str::to_owned));
+        messages.last().unwrap_or_default()
+    }
+
     /// Every JSON value in its output.
     fn values(&self) -> Vec<Value> {
         serde_json::Deserializer::from_str(&self.out).into_iter::<Value>().map_while(Result::ok).collect()
@@ -189,5 +196,7 @@ mod tests {
         assert_eq!(said("", "error[PC-0301]: no").fault().as_deref(), Some("PC-0301"));
         assert_eq!(said("{\"code\":\"PC-0207\"}", "").fault().as_deref(), Some("PC-0207"));
         assert_eq!(said("", "PC-").fault(), None);
+        assert_eq!(said("", r#"{"code":"PC-0300","message":"`a` may plan"}"#).reason(), "`a` may plan");
+        assert_eq!(said("", "nothing").reason(), "");
     }
 }

@@ -39,7 +39,11 @@ impl Facts {
 
     /// An attempt to steal, and what came of it.
     pub fn theft(&mut self, attempt: &str, got: &str) {
-        println!("   {attempt:<63} got {got}");
+        match got.split_once(": ") {
+            // A reason has a line of its own.
+            Some((got, reason)) => println!("   {attempt:<65} got {got})\n       {}", reason.trim_end_matches(')')),
+            None => println!("   {attempt:<65} got {got}"),
+        }
         self.thefts.push(json!({ "attempt": attempt, "got": got }));
     }
 

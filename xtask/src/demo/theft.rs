@@ -108,7 +108,10 @@ fn changed_rules(world: &mut World, facts: &mut Facts) -> Result<(), String> {
     if said.code == Some(0) || said.fault().is_none() {
         return Err(format!("a branch that is not protected was applied in `prod` (exit {:?})", said.code));
     }
-    facts.theft("(c) a merge's token, to apply the branch", &format!("nothing ({})", said.fault().unwrap_or_default()));
+    facts.theft(
+        "(c) a merge's token, to apply the branch",
+        &format!("nothing ({}: {})", said.fault().unwrap_or_default(), said.reason()),
+    );
     Ok(())
 }
 
@@ -116,7 +119,7 @@ fn changed_rules(world: &mut World, facts: &mut Facts) -> Result<(), String> {
 fn refused(world: &mut World, account: &str, token: &str, action: &str, branch: &str) -> Result<String, String> {
     let said = world.trigger(account, token, action, branch)?;
     match (said.code, said.fault()) {
-        (Some(DENIED), Some(fault)) => Ok(format!("nothing ({fault})")),
+        (Some(DENIED), Some(fault)) => Ok(format!("nothing ({fault}: {})", said.reason())),
         (code, fault) => {
             world.evidence.extend(said.err.lines().map(str::to_owned));
             Err(format!("{action} of `{branch}` in `{account}` was not denied (exit {code:?}, {fault:?})"))

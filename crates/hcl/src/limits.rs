@@ -12,7 +12,8 @@ use portcullis_model::{Code, Fault};
 pub struct Limits {
     /// Bytes of one file before it is parsed.
     pub file_bytes: usize,
-    /// Attributes, blocks and items of objects and lists of one file, before the syntax tree is made.
+    /// Attributes, blocks, items of objects and lists, parts of references (`.a`, `[0]`) and sequences of templates
+    /// (`${…}`) of one file, before the syntax tree is made.
     pub file_items: usize,
     /// Keys of one object as it is written.
     pub object_keys: usize,

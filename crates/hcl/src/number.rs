@@ -146,9 +146,20 @@ pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
     if number.digits() <= EXACT_DIGITS { Some(number) } else { finish(&Float::of(&number)) }
 }
 
-/// From a 64-bit float, as the shortest decimal. `None` for infinity and NaN.
+/// From a 64-bit float, as the decimal that `big.Float` writes. `None` for infinity and NaN.
 pub(crate) fn from_f64(number: f64) -> Option<BigDecimal> {
-    if number.is_finite() { parse(&format!("{number}")) } else { None }
+    if !number.is_finite() {
+        return None;
+    }
+    let bits = number.to_bits();
+    let exponent = i64::try_from((bits >> 52) & 0x7ff).ok()?;
+    let fraction = bits & ((1 << 52) - 1);
+    let (mantissa, exponent) = match exponent {
+        0 => (fraction, -1074),
+        exponent => (fraction | (1 << 52), exponent - 1075),
+    };
+    let float = Float { negative: number.is_sign_negative(), mantissa: BigUint::from(mantissa), exponent };
+    float.shortest(53)
 }
 
 /// To a 64-bit float, for functions that Terraform computes so.
@@ -193,7 +204,7 @@ fn finish_integer(number: BigInt) -> Option<BigDecimal> {
 }
 
 fn finish(number: &Float) -> Option<BigDecimal> {
-    number.shortest().filter(|number| number.fractional_digit_count().abs() <= 2 * EXPONENT)
+    number.shortest(PRECISION).filter(|number| number.fractional_digit_count().abs() <= 2 * EXPONENT)
 }
 
 fn power(base: u32, exponent: i64) -> BigUint {
@@ -279,12 +290,12 @@ impl Float {
         Float { negative: self.negative, mantissa: self.mantissa >> cut, exponent: 0 }
     }
 
-    /// The shortest decimal that rounds to this float: `roundShortest` of Go's math/big.
-    fn shortest(&self) -> Option<BigDecimal> {
+    /// The shortest decimal that rounds to this float of so many bits: `roundShortest` of Go's math/big.
+    fn shortest(&self, precision: u64) -> Option<BigDecimal> {
         if self.mantissa.is_zero() {
             return Some(BigDecimal::zero());
         }
-        let shift = PRECISION as i64 + 1 - bits(&self.mantissa);
+        let shift = precision as i64 + 1 - bits(&self.mantissa);
         let mantissa = &self.mantissa << u64::try_from(shift).ok()?;
         let exponent = self.exponent - shift;
         if exponent.abs() > 4 * EXPONENT + 4 * PRECISION as i64 {

@@ -4,6 +4,7 @@
 //! page, and what is said of the machine.
 
 mod estate;
+mod hcl;
 mod page;
 mod run_all;
 
@@ -14,6 +15,8 @@ use crate::workspace::Workspace;
 pub enum Bench {
     /// Loading estates of up to 10,000 units, and what a change affects, beside the floor and `terragrunt find`.
     Estate(estate::Options),
+    /// Parsing and evaluating, typical files and hostile ones, beside the floor, `hcl-rs` and `terraform console`.
+    Hcl(hcl::Options),
     /// Plan and apply of twenty units: a real runner, the bare tool in a shell loop, and `terragrunt run --all`.
     RunAll(run_all::Options),
 }
@@ -22,6 +25,7 @@ pub enum Bench {
 pub fn run(workspace: &Workspace, bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Estate(options) => estate::run(workspace, options),
+        Bench::Hcl(options) => hcl::run(workspace, options),
         Bench::RunAll(options) => run_all::run(workspace, options),
     }
 }

@@ -19,6 +19,7 @@ fn main() {
     // What `cargo test --benches` does is to see that it works.
     let patience = Duration::from_millis(if quick { 1 } else { 300 });
     let made = json!({
+        "locals": typical::LOCALS,
         "parse": typical::parse(patience),
         "evaluate": typical::evaluate(patience),
         "files": hostile::files(),

@@ -13,7 +13,7 @@ use crate::fastest;
 const ROOT: &str = include_str!("../../../../examples/infrastructure-live/root.hcl");
 
 /// Values that a Terragrunt configuration computes, with functions.
-const LOCALS: &str = r#"
+pub const LOCALS: &str = r#"
 path    = split("/", "prod/eu-central-1/services/web")
 account = element(split("/", "prod/eu-central-1/services/web"), 0)
 name    = lower(format("%s-%s-%03d", "Acme", "web", 7))

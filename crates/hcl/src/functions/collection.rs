@@ -16,7 +16,7 @@ pub(super) const TABLE: &[Function] = &[
     shallow("anytrue", &[Bools], |call| every(call, false)),
     shallow("chunklist", &[List, Number], chunklist),
     shallow("coalesce", &[Nullable], coalesce).rest(Nullable).depth(Depth::Raw),
-    shallow("coalescelist", &[Seq], coalescelist).rest(Seq),
+    shallow("coalescelist", &[Nullable], coalescelist).rest(Nullable).depth(Depth::Raw),
     shallow("compact", &[Texts], compact),
     shallow("concat", &[Ordered], concat).rest(Ordered),
     shallow("contains", &[Seq, Any], contains),
@@ -90,18 +90,21 @@ fn coalesce(call: &Call<'_>) -> Result<Value, Fault> {
     Err(call.fault("all arguments are null or empty"))
 }
 
+/// What comes after the first list that is not empty does not matter, and may be unknown.
 fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
     for (index, value) in call.args.iter().enumerate() {
-        if matches!(value.kind(), Kind::Seq(SeqKind::Set, _)) {
-            return Err(call.bad(index, "must be a list, not a set"));
+        match Type::of(value) {
+            _ if value.is_null() => return Err(call.bad(index, "must not be null")),
+            Type::Any | Type::List(_) | Type::Tuple(_) => {}
+            _ => return Err(value.wrong(&call.what(index), "a list")),
         }
     }
+    let marked = call.args.iter().any(Value::is_sensitive_deep);
     for value in &call.args {
-        match value.kind() {
-            Kind::Seq(_, elements) if !elements.is_empty() => {
-                return Ok(value.clone().mark(call.args.iter().any(Value::is_sensitive_deep)));
-            }
-            _ => {}
+        match value.as_seq() {
+            None => return Ok(call.open()),
+            Some([]) => {}
+            Some(_) => return Ok(value.clone().mark(marked)),
         }
     }
     Err(call.fault("all arguments are empty"))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use encoding_rs::Encoding;
 use flate2::read::GzDecoder;
 use portcullis_model::Fault;
 
@@ -101,43 +102,96 @@ fn urldecode(call: &Call<'_>) -> Result<Value, Fault> {
     utf8(call, made)
 }
 
-/// The character sets that are supported, of the hundreds that IANA lists.
+/// A character set, by the names that IANA lists. Sets that the web reads in another way than IANA has them
+/// (ISO-8859-1, US-ASCII) are written here; the others are those of the WHATWG.
 enum Charset {
-    Utf8,
-    Utf16 { little: bool },
-    Latin1,
-    Ascii,
+    Utf16(Order),
+    /// ISO-8859-1 and, below 128, US-ASCII.
+    Single(u32),
+    Other(&'static Encoding),
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Big,
+    Little,
+    /// By its mark, or big.
+    Marked,
+}
+
+/// Names that mean the same to IANA and to the WHATWG.
+const SHARED: &[&str] = &[
+    "UTF-8",
+    "UTF8",
+    "BIG5",
+    "EUC-JP",
+    "EUC-KR",
+    "GB18030",
+    "GBK",
+    "IBM866",
+    "ISO-2022-JP",
+    "ISO-8859-2",
+    "ISO-8859-3",
+    "ISO-8859-4",
+    "ISO-8859-5",
+    "ISO-8859-6",
+    "ISO-8859-7",
+    "ISO-8859-8",
+    "ISO-8859-10",
+    "ISO-8859-13",
+    "ISO-8859-14",
+    "ISO-8859-15",
+    "ISO-8859-16",
+    "KOI8-R",
+    "KOI8-U",
+    "MACINTOSH",
+    "SHIFT_JIS",
+    "WINDOWS-1250",
+    "WINDOWS-1251",
+    "WINDOWS-1252",
+    "WINDOWS-1253",
+    "WINDOWS-1254",
+    "WINDOWS-1255",
+    "WINDOWS-1256",
+    "WINDOWS-1257",
+    "WINDOWS-1258",
+];
+
 fn charset(call: &Call<'_>) -> Result<Charset, Fault> {
-    Ok(match call.text(1)?.to_ascii_uppercase().as_str() {
-        "UTF-8" | "UTF8" => Charset::Utf8,
-        "UTF-16LE" => Charset::Utf16 { little: true },
-        "UTF-16BE" => Charset::Utf16 { little: false },
-        "ISO-8859-1" | "LATIN1" => Charset::Latin1,
-        "US-ASCII" | "ASCII" => Charset::Ascii,
+    let name = call.text(1)?.to_ascii_uppercase();
+    Ok(match name.as_str() {
+        "UTF-16LE" => Charset::Utf16(Order::Little),
+        "UTF-16BE" => Charset::Utf16(Order::Big),
+        "UTF-16" => Charset::Utf16(Order::Marked),
+        "ISO-8859-1" | "LATIN1" => Charset::Single(256),
+        "US-ASCII" | "ASCII" => Charset::Single(128),
+        name if SHARED.contains(&name) => {
+            let found = Encoding::for_label(name.as_bytes());
+            Charset::Other(found.ok_or_else(|| Fault::internal(format!("no character set {name}")))?)
+        }
         _ => {
-            let message = "names a character set that is not supported".to_owned();
-            let fault = call
-                .arg(1)?
-                .fault(portcullis_model::Code::HCL_UNSUPPORTED, format!("argument 2 of `{}` {message}", call.name));
-            return Err(fault.remedy("Use UTF-8, UTF-16LE, UTF-16BE, ISO-8859-1 or US-ASCII."));
+            let message = format!("argument 2 of `{}` names a character set that is not supported", call.name);
+            let fault = call.arg(1)?.fault(portcullis_model::Code::HCL_UNSUPPORTED, message);
+            return Err(fault.remedy("Use UTF-8 or UTF-16, or one of those that browsers know."));
         }
     })
 }
 
 fn textencode(call: &Call<'_>) -> Result<Value, Fault> {
+    const MARK: [u8; 2] = [0xfe, 0xff];
     let text = call.text(0)?;
     let units = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-    let single = |limit: u32| -> Option<Vec<u8>> {
-        text.chars().map(|c| u8::try_from(u32::from(c)).ok().filter(|_| u32::from(c) < limit)).collect()
-    };
     let bytes = match charset(call)? {
-        Charset::Utf8 => Some(text.as_bytes().to_vec()),
-        Charset::Utf16 { little: true } => Some(units(u16::to_le_bytes)),
-        Charset::Utf16 { little: false } => Some(units(u16::to_be_bytes)),
-        Charset::Latin1 => single(256),
-        Charset::Ascii => single(128),
+        Charset::Utf16(Order::Little) => Some(units(u16::to_le_bytes)),
+        Charset::Utf16(Order::Big) => Some(units(u16::to_be_bytes)),
+        Charset::Utf16(Order::Marked) => Some(MARK.into_iter().chain(units(u16::to_be_bytes)).collect()),
+        Charset::Single(limit) => {
+            text.chars().map(|c| u8::try_from(u32::from(c)).ok().filter(|_| u32::from(c) < limit)).collect()
+        }
+        Charset::Other(encoding) => {
+            let (bytes, _, unmappable) = encoding.encode(text);
+            (!unmappable).then(|| bytes.into_owned())
+        }
     };
     let bytes = bytes.ok_or_else(|| call.bad(0, "has characters that the character set does not have"))?;
     call.string(STANDARD.encode(bytes))
@@ -145,16 +199,25 @@ fn textencode(call: &Call<'_>) -> Result<Value, Fault> {
 
 fn textdecode(call: &Call<'_>) -> Result<Value, Fault> {
     let bytes = unbase64(call)?;
-    let units = |order: fn([u8; 2]) -> u16| -> Option<String> {
+    let units = |bytes: &[u8], order: fn([u8; 2]) -> u16| -> Option<String> {
         let pairs = bytes.chunks(2).map(|pair| <[u8; 2]>::try_from(pair).ok().map(order));
         String::from_utf16(&pairs.collect::<Option<Vec<u16>>>()?).ok()
     };
     let text = match charset(call)? {
-        Charset::Utf8 => String::from_utf8(bytes.clone()).ok(),
-        Charset::Utf16 { little: true } => units(u16::from_le_bytes),
-        Charset::Utf16 { little: false } => units(u16::from_be_bytes),
-        Charset::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
-        Charset::Ascii => bytes.is_ascii().then(|| bytes.iter().map(|byte| char::from(*byte)).collect()),
+        Charset::Utf16(Order::Little) => units(&bytes, u16::from_le_bytes),
+        Charset::Utf16(Order::Big) => units(&bytes, u16::from_be_bytes),
+        Charset::Utf16(Order::Marked) => match bytes.as_slice() {
+            [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes),
+            [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
+            all => units(all, u16::from_be_bytes),
+        },
+        Charset::Single(limit) => {
+            let fits = bytes.iter().all(|byte| u32::from(*byte) < limit);
+            fits.then(|| bytes.iter().map(|byte| char::from(*byte)).collect())
+        }
+        Charset::Other(encoding) => {
+            encoding.decode_without_bom_handling_and_without_replacement(&bytes).map(|text| text.into_owned())
+        }
     };
     call.string(text.ok_or_else(|| call.bad(0, "is not text of that character set"))?)
 }

@@ -206,7 +206,11 @@ impl Function {
                 _ => to(Type::List(Arc::new(Type::String)), "a list of strings"),
             },
             Param::List if value.as_seq().is_some() => to(Type::List(Arc::new(Type::Any)), "a list of one type"),
-            Param::Seq | Param::List | Param::Texts | Param::Bools if may_be(&value, is_seq) => Ok(value),
+            Param::Texts if may_be(&value, |of| types::can_convert(of, &Type::List(Arc::new(Type::String)))) => {
+                Ok(value)
+            }
+            Param::Bools if may_be(&value, |of| types::can_convert(of, &Type::List(Arc::new(Type::Bool)))) => Ok(value),
+            Param::Seq | Param::List if may_be(&value, is_seq) => Ok(value),
             Param::Ordered if may_be(&value, is_ordered) => Ok(value),
             Param::Ordered if matches!(value.kind(), Kind::Seq(SeqKind::List | SeqKind::Tuple, _)) => Ok(value),
             Param::Ordered => Err(wrong("a list")),

@@ -165,6 +165,16 @@ fn translate(pattern: &str) -> Cow<'_, str> {
         match c {
             '\\' => match rest.next() {
                 Some('Q') => quoted(&mut rest, &mut made),
+                // `\p{Greek}`, `\x{1F600}`: the braces count nothing.
+                Some(c @ ('p' | 'P' | 'x')) if rest.peek() == Some(&'{') => {
+                    made.extend(['\\', c]);
+                    for c in rest.by_ref() {
+                        made.push(c);
+                        if c == '}' {
+                            break;
+                        }
+                    }
+                }
                 Some(c) => made.push_str(&escape(c, class)),
                 None => made.push('\\'),
             },

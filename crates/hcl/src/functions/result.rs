@@ -59,6 +59,9 @@ const BOOLS: &[&str] =
 
 const TEXT_LISTS: &[&str] = &["cidrsubnets", "compact", "formatlist", "sort", "split"];
 
+/// Functions that take anything: with an argument of which no type is known, cty does not ask what they make.
+const ASKED_LAST: &[&str] = &["contains", "format", "formatlist", "index", "parseint", "sum"];
+
 /// The unknown result of a function, with what is known of it.
 pub(super) fn refined(function: &str, args: &[Value], unknown: Value) -> Value {
     match function {
@@ -66,6 +69,11 @@ pub(super) fn refined(function: &str, args: &[Value], unknown: Value) -> Value {
         "tostring" | "yamlencode" => unknown.refined(Type::String, false),
         "tonumber" => unknown.refined(Type::Number, false),
         "tobool" => unknown.refined(Type::Bool, false),
+        name if ASKED_LAST.contains(&name)
+            && args.iter().any(|value| value.is_unknown() && Type::of(value) == Type::Any) =>
+        {
+            unknown
+        }
         name if TEXT_LISTS.contains(&name) => unknown.never_null(Type::List(Arc::new(Type::String))),
         "range" => unknown.never_null(Type::List(Arc::new(Type::Number))),
         name if TEXTS.contains(&name) => unknown.never_null(Type::String),
@@ -86,13 +94,14 @@ pub(super) fn check(function: &str, args: &[Value]) -> Result<(), String> {
     element_type(args).map(drop)
 }
 
-/// The type that the elements of all arguments have in common. `None`: one of them may be anything.
+/// The type that the elements of all arguments have in common. `None`: one of them has none.
 fn element_type(args: &[Value]) -> Result<Option<Type>, String> {
     let mut elements = Vec::new();
     for value in args {
         match Type::of(value) {
             Type::List(of) | Type::Set(of) => elements.push((*of).clone()),
             Type::Tuple(parts) => elements.extend(unify(&parts)),
+            Type::Any => {}
             _ => return Ok(None),
         }
     }
@@ -135,6 +144,18 @@ fn of_arguments(function: &str, args: &[Value]) -> Option<Type> {
             _ => return None,
         },
         "setintersection" | "setsubtract" | "setunion" => Type::Set(Arc::new(element_type(args).ok()??)),
+        "setproduct" => {
+            let part = |of: &Type| match of {
+                Type::List(of) | Type::Set(of) => Some((**of).clone()),
+                Type::Tuple(parts) => unify(parts),
+                _ => None,
+            };
+            let row = Type::Tuple(types.iter().map(part).collect::<Option<_>>()?);
+            match types.iter().any(|of| matches!(of, Type::Set(_))) {
+                true => Type::Set(Arc::new(row)),
+                false => list(row),
+            }
+        }
         "transpose" => Type::Map(Arc::new(list(Type::String))),
         "values" => match first {
             Type::Map(of) => list((**of).clone()),

@@ -154,17 +154,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `<<`: the entries of a mapping or, as in newer releases, of each mapping of a sequence.
+    /// `<<`: the entries of a mapping. A sequence of mappings is refused, as by `go-cty-yaml`.
     fn merge(&mut self, from: &Value, entries: &mut Entries) -> Result<(), Fault> {
-        let maps = match from.kind() {
-            Kind::Map(..) => std::slice::from_ref(from),
-            Kind::Seq(_, maps) => maps,
-            _ => return Err(self.fault("only mappings can be merged into a mapping")),
+        let Kind::Map(_, from) = from.kind() else {
+            return Err(self.fault("only a mapping can be merged into a mapping"));
         };
-        for map in maps {
-            let from = map.as_map().ok_or_else(|| self.fault("only mappings can be merged into a mapping"))?;
-            entries.extend(from.iter().map(|(key, value)| (Arc::clone(key), value.clone())));
-        }
+        entries.extend(from.iter().map(|(key, value)| (Arc::clone(key), value.clone())));
         Ok(())
     }
 

@@ -325,9 +325,14 @@ impl<'t> Parser<'t> {
             match self.peek_kind() {
                 Kind::Dot => {
                     let dot = self.read();
+                    self.count(&dot.range())?;
                     self.after_dot(dot)?;
                 }
-                Kind::OpenBracket => self.element_at()?,
+                Kind::OpenBracket => {
+                    let at = self.peek().range();
+                    self.count(&at)?;
+                    self.element_at()?;
+                }
                 _ => return Ok(()),
             }
         }

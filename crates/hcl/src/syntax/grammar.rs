@@ -163,11 +163,12 @@ impl<'t> Parser<'t> {
         parsed
     }
 
-    /// One more attribute, block or item.
+    /// One more attribute, block, item or part of an expression.
     pub(super) fn count(&mut self, at: &Range<usize>) -> Parsed {
         self.items += 1;
         if self.items > self.limits.file_items {
-            let message = format!("the file has more than {} attributes, blocks and items", self.limits.file_items);
+            let message =
+                format!("the file has more than {} attributes, items and parts of expressions", self.limits.file_items);
             return Err(Diagnosis::too_large(at.clone(), message).remedy(SPLIT));
         }
         Ok(())

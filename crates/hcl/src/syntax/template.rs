@@ -62,6 +62,7 @@ impl Parser<'_> {
                 }
                 Kind::Interpolation => {
                     self.step();
+                    self.count(&token.range())?;
                     self.with_newlines(false, |parser| {
                         parser.expression()?;
                         parser.close_sequence(token, end)
@@ -69,6 +70,7 @@ impl Parser<'_> {
                 }
                 Kind::Directive => {
                     self.step();
+                    self.count(&token.range())?;
                     self.with_newlines(false, |parser| parser.directive(token, end, &mut directives))?;
                     if directives.len() > LEVELS {
                         return Err(too_deep(token.range()));

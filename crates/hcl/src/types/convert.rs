@@ -40,8 +40,12 @@ pub fn convert(value: &Value, to: &Type) -> Result<Value, String> {
         (Kind::Map(_, entries), Type::Map(wanted)) => {
             let of = common(value, wanted, entries.values())?;
             let entries = entries_as(entries, |_| Some(&of))?;
-            let of = if of.is_whole() || entries.is_empty() { of } else { of_one_type(entries.values())? };
-            Some(Value::map_of(&of, entries, at))
+            if of.is_whole() || entries.is_empty() {
+                return Ok(Value::map_of(&of, entries, at).mark(value.is_sensitive()));
+            }
+            // What was open in the type has been found in the values.
+            let of = of_one_type(entries.values())?;
+            Some(Value::map_of(&of, entries_as(&entries, |_| Some(&of))?, at))
         }
         (Kind::Map(_, entries), Type::Object(types)) => {
             if let Some(name) = types.keys().find(|name| !entries.contains_key(*name)) {
@@ -114,12 +118,14 @@ fn each(value: &Value, elements: &[Value], wanted: &Type) -> Result<(Type, Vec<V
     Ok((of, elements))
 }
 
-/// The type of the entries of a map, when what was open in it has been found. They cannot differ.
+/// The type of the entries of a map, when what was open in it has been found.
 fn of_one_type<'a>(entries: impl Iterator<Item = &'a Value>) -> Result<Type, String> {
-    let mut types = entries.map(Type::of).filter(|of| *of != Type::Any);
-    let first = types.next().unwrap_or(Type::Any);
-    match types.all(|of| of == first) {
-        true => Ok(first),
+    let types: Vec<Type> = entries.map(Type::of).filter(|of| *of != Type::Any).collect();
+    let Some(whole) = types.iter().find(|of| of.is_whole()) else {
+        return Ok(types.first().cloned().unwrap_or(Type::Any));
+    };
+    match types.iter().all(|of| of == whole || !of.is_whole()) {
+        true => Ok(whole.clone()),
         false => Err("elements of one type are required".to_owned()),
     }
 }

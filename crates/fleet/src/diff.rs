@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_model::AccountName;
+use portcullis_model::{AccountName, ActionKind, Code, Fault};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::account::Account;
 use crate::fleet::Fleet;
-use crate::rights::{Conditions, Right};
+use crate::rights::{Conditions, Right, Role};
 use crate::settings::Written;
 
 /// What differs between two definitions.
@@ -111,19 +112,42 @@ fn account(base: &Fleet, head: &Fleet, name: &AccountName) -> AccountDiff {
             written: written.get(path).cloned(),
         })
         .collect();
-    let rights = |fleet: &Fleet| fleet.accounts().get(name).map(|account| account.rights()).unwrap_or_default();
-    let (old, new) = (rights(base), rights(head));
+    let rights = |fleet: &Fleet| fleet.accounts().get(name).map(Account::rights).unwrap_or_default();
+    let rights = right_changes(&rights(base), &rights(head));
+    let differs = !values.is_empty() || !rights.is_empty();
+    let change = if change == Change::Same && differs { Change::Changed } else { change };
+    AccountDiff { change, values, rights }
+}
+
+/// The rights that differ, in their order.
+fn right_changes(old: &BTreeMap<Right, Conditions>, new: &BTreeMap<Right, Conditions>) -> Vec<RightChange> {
     let all: BTreeSet<&Right> = old.keys().chain(new.keys()).collect();
-    let rights: Vec<RightChange> = all
-        .into_iter()
+    all.into_iter()
         .filter(|right| old.get(right) != new.get(right))
         .map(|right| RightChange {
             right: right.clone(),
             before: old.get(right).cloned(),
             after: new.get(right).cloned(),
         })
-        .collect();
-    let differs = !values.is_empty() || !rights.is_empty();
-    let change = if change == Change::Same && differs { Change::Changed } else { change };
-    AccountDiff { change, values, rights }
+        .collect()
+}
+
+impl Account {
+    /// Whether a runner that goes by `before` may go by this from now on, and the rights that then change.
+    ///
+    /// # Errors
+    /// `PC-0509` when somebody may apply and nobody could any more: most likely a mistake, and one that a merge could
+    /// not mend, since nobody could have it applied.
+    pub fn in_place_of(&self, before: &Account) -> Result<Vec<RightChange>, Fault> {
+        let appliers = |account: &Account| {
+            account.rights().keys().any(|right| right.action == ActionKind::Apply && right.role == Role::Start)
+        };
+        if appliers(before) && !appliers(self) {
+            let message = format!("nobody could apply in account `{}` any more", self.name);
+            return Err(Fault::new(Code::FLEET_LOCKS_OUT, message).remedy(
+                "Let somebody apply, or start the runner anew if that is what is meant: it then has none to compare with.",
+            ));
+        }
+        Ok(right_changes(&before.rights(), &self.rights()))
+    }
 }

@@ -165,6 +165,10 @@ impl Definitions {
         let (git_dir, name, at) = (self.mirror.git_dir().to_path_buf(), self.account.clone(), commit.clone());
         let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
         let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
+        let changes = match self.in_force() {
+            Some(before) => account.in_place_of(&before.account)?,
+            None => Vec::new(),
+        };
         let tool = self.tools.find(account.tools.tool.as_ref()).await?;
         let terragrunt = match account.tools.driver {
             Driver::Native => None,
@@ -177,6 +181,14 @@ impl Definitions {
             audience: identity.audience.clone(),
         });
         self.verifier.replace(identities.collect()).map_err(first)?;
+        for change in changes {
+            let what = match (&change.before, &change.after) {
+                (None, _) => "is new",
+                (_, None) => "is gone",
+                _ => "has other conditions",
+            };
+            tracing::info!(%commit, "a right {what} with this definition: {}", change.right);
+        }
         let rules = rules(&account, &self.protected);
         let definition = Definition { commit, account, tool, terragrunt, protected: self.protected.clone() };
         self.in_force.send_replace(Some(Arc::new(definition)));

@@ -234,6 +234,7 @@ async fn a_definition_with_a_fault_is_shown_and_the_last_good_one_stays() {
         (good.replace("allow = [\"live-ci\"]", "allow = [\"ghost\"]"), Code::FLEET_UNKNOWN_NAME),
         (good.replace("actor = \"ada\"", "actor = \"*\""), Code::FLEET_TYPE),
         (good.replace("account \"dev\"", "account \"development\""), Code::FLEET_ACCOUNT_UNKNOWN),
+        (good.replace("allow     = [\"live-merge\"]", "allow     = []"), Code::FLEET_LOCKS_OUT),
         (format!("{good}\nimport \"x\" {{\n  path = \"nowhere.hcl\"\n}}\n"), Code::FLEET_IMPORT),
         (tools("terraform = { version = \"1.0.0\" }"), Code::TOOL_MISSING),
         (tools(&format!("terraform = {{ version = \"1.11.4\", sha256 = \"{zeros}\" }}")), Code::TOOL_DIGEST),

@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: our evaluator of HCL against the real Terraform.
 //!
 //! The comparison is a test of the crate `hcl` (see `crates/hcl/tests/conformance`); here it is run with more
-//! made-up expressions, or told to renew what its corpus holds. Never changes a corpus unless asked to.
+//! made-up expressions and texts, or told to renew what its corpus holds. Never changes a corpus unless asked to.
 
 use crate::process::{command, run as run_command};
 use crate::workspace::Workspace;
@@ -15,6 +15,9 @@ pub struct Options {
     /// Where the making up starts; the same number makes the same expressions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many texts of each kind are made of bytes and pieces of HCL, and parsed.
+    #[arg(long, default_value_t = 20_000)]
+    texts: u32,
     /// Write Terraform's answers into the corpus: for the results that are only `?`, or for all.
     #[arg(long, value_name = "WHICH")]
     bless: Option<Bless>,
@@ -40,5 +43,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
         Some(Bless::All) => test.env("PORTCULLIS_BLESS", "all"),
         None => test.env_remove("PORTCULLIS_BLESS"),
     };
-    run_command(&mut test)
+    run_command(&mut test)?;
+    let mut fuzz = command(workspace, &workspace.cargo);
+    fuzz.args(["test", "--quiet", "--locked", "--package=portcullis-hcl", "--test=fuzz"]);
+    fuzz.env("PORTCULLIS_TEXTS", options.texts.to_string());
+    fuzz.env("PORTCULLIS_SEED", options.seed.to_string());
+    run_command(&mut fuzz)
 }

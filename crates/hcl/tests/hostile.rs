@@ -103,6 +103,65 @@ fn objects_with_too_many_keys_are_refused_before_they_are_parsed() {
     File::parse("names.hcl", format!("x = [{names}]\n").as_bytes(), &limits).unwrap();
 }
 
+fn steps(expression: &str) -> u64 {
+    let limits = Limits { steps: u64::MAX, grown_bytes: u64::MAX, weight: u64::MAX, ..Limits::default() };
+    let file = File::parse("hostile.hcl", format!("x = {expression}\n").as_bytes(), &limits).unwrap();
+    let budget = Budget::new(&limits);
+    evaluate(&file.body().attributes().next().unwrap().value, &file, &EmptyScope, &budget).unwrap();
+    budget.steps()
+}
+
+/// Steps are counted and not time, so what takes ten times as long has to take many more of them.
+#[test]
+fn what_costs_more_takes_more_steps() {
+    let text = |length: usize| format!("join(\"\", [for a in range({length}) : \"{}\"])", "abcdefghij".repeat(100));
+    let list =
+        |length: usize| format!("flatten([for a in range({length}) : [for b in range(20) : \"k${{a}}-${{b}}\"]])");
+    let texts = [
+        "sha512(v)",
+        "base64sha256(v)",
+        "length(v)",
+        "strrev(v)",
+        "upper(v)",
+        "strcontains(v, \"zz\")",
+        "replace(v, \"zz\", \"\")",
+        "split(\"zz\", v)",
+        "regexall(\"zz\", v)",
+        "v == \"${v}\"",
+        "jsonencode(v)",
+        "base64encode(v)",
+        "urlencode(v)",
+    ];
+    let lists = [
+        "tolist(v)",
+        "toset(v)",
+        "sort(v)",
+        "distinct(v)",
+        "contains(v, \"zz\")",
+        "try(index(v, \"zz\"), 1)",
+        "v == concat(v, [])",
+        "jsonencode(v)",
+        "join(\"\", v)",
+        "v[*]",
+        "try([for x in v : nope], 1)",
+        "{ for x in v : x => x }",
+        "zipmap(v, v)",
+        "true ? v : []",
+        "matchkeys(v, v, [\"zz\"])",
+        "setunion(v, v)",
+    ];
+    let grows = |body: &str, value: &dyn Fn(usize) -> String| {
+        let of = |length: usize| {
+            let of = |body: &str| steps(&format!("[for v in [{}] : {body}]", value(length)));
+            of(body) - of("1")
+        };
+        let (small, large) = (of(10), of(200));
+        assert!(large > 10 * small, "{body}: {small} steps, {large} for twenty times as much");
+    };
+    texts.iter().for_each(|body| grows(body, &text));
+    lists.iter().for_each(|body| grows(body, &list));
+}
+
 #[test]
 fn patterns_are_bounded() {
     assert_eq!(refused("regex(\"(a{1000}){1000}\", \"a\")".to_owned()).code(), Code::HCL_EVALUATION);

@@ -63,6 +63,10 @@ fn console(workspace: &Workspace, terraform: &Path, locals: &str) -> Result<f64,
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let text = format!("locals {{\n{locals}\n}}\n");
     std::fs::write(folder.path().join("main.tf"), text).map_err(|error| error.to_string())?;
+    // A name, at the start of a line.
+    let names = locals.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim_end());
+    let names = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let question = format!("[{}]\n", names.map(|name| format!("local.{name}")).collect::<Vec<_>>().join(", "));
     let mut best = f64::MAX;
     for _ in 0..TRIES {
         let mut command = process::command(workspace, terraform);
@@ -74,7 +78,7 @@ fn console(workspace: &Workspace, terraform: &Path, locals: &str) -> Result<f64,
         child
             .stdin
             .take()
-            .map(|mut stdin| stdin.write_all(b"local\n"))
+            .map(|mut stdin| stdin.write_all(question.as_bytes()))
             .transpose()
             .map_err(|error| error.to_string())?;
         let status = child.wait().map_err(|error| error.to_string())?;

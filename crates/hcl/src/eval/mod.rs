@@ -39,7 +39,7 @@ pub fn render(file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Va
 }
 
 /// Steps of a fault that does not end the evaluation.
-const CAUGHT: u64 = 50;
+const CAUGHT: u64 = 100;
 
 /// What an expression is evaluated in.
 #[derive(Clone, Copy)]

@@ -29,6 +29,9 @@ fn combine(call: &Call<'_>, step: fn(&mut Members, Members)) -> Result<Value, Fa
         sets.push(convert(value, &any).map_err(|why| call.bad(index, format!("must be a set: {why}")))?);
     }
     let is_open = |set: &Value| set.inner_type() == Some(&Type::Any) && set.as_seq().is_some_and(<[Value]>::is_empty);
+    if sets.iter().any(|set| set.inner_type() == Some(&Type::Any) && !set.is_known_deep()) {
+        return Ok(call.open());
+    }
     let types: Vec<Type> = sets.iter().filter(|set| !is_open(set)).filter_map(Value::inner_type).cloned().collect();
     let of = match types.as_slice() {
         [] => Type::Any,

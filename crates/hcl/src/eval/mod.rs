@@ -212,7 +212,7 @@ impl<'a> Context<'a> {
             _ if own == Type::Any => Some(of.clone()),
             _ => unify(&[own.clone(), of.clone()]),
         };
-        let converted = common.and_then(|common| convert(&value, &common).ok());
+        let converted = common.and_then(|common| as_result(&value, &common));
         converted.ok_or_else(|| no_common_type(own.name(), of.name(), at))
     }
 
@@ -294,6 +294,17 @@ fn no_common_type(a: &str, b: &str, at: &Origin) -> Fault {
     let (a, b) = (article(a), article(b));
     at.fault(Code::HCL_TYPE, format!("the two results of the conditional have no type in common: {a} and {b}"))
         .remedy("Give both results the same type.")
+}
+
+/// A result as the type of both. Where that is a collection of anything, the parts are not made alike.
+fn as_result(value: &Value, common: &Type) -> Option<Value> {
+    let (Type::List(of) | Type::Set(of) | Type::Map(of)) = common else { return convert(value, common).ok() };
+    let differ = match Type::of(value) {
+        Type::Tuple(parts) => parts.windows(2).any(|pair| pair.first() != pair.last()),
+        Type::Object(parts) => parts.values().zip(parts.values().skip(1)).any(|(a, b)| a != b),
+        _ => false,
+    };
+    if **of == Type::Any && differ { None } else { convert(value, common).ok() }
 }
 
 /// Whether the type of the other result cannot change this one. For strings this is one thing less that

@@ -72,6 +72,8 @@ fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
         (Outcome::Fault(code), Outcome::Fault(_)) => !code.starts_with("PC-04"),
         // Terraform checks the types of a result that is not chosen, in places where we do not ask for it.
         (Outcome::Value(_), Outcome::Fault(why)) if why == "Inconsistent conditional result types" => false,
+        // The same as part of something that goes on after it.
+        (Outcome::Value(_), Outcome::Fault(_)) if recovers(expression) && expression.contains(" ? ") => false,
         // HCL 2.24, as Terragrunt has it, does not look at an operand that does not matter; Terraform's 2.23 does.
         (Outcome::Value(_), Outcome::Fault(_)) if has_logic(expression) => false,
         // To Terraform null without a type is unknown, as an argument of most functions.

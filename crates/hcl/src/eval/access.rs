@@ -119,11 +119,11 @@ fn list_keys<'k>(fault: Fault, keys: impl Iterator<Item = &'k str>) -> Fault {
 
 /// `value[key]`
 pub(super) fn index(value: &Value, key: &Value, at: &Origin) -> Result<Value, Fault> {
-    if value.is_unknown() || (key.is_unknown() && matches!(value.kind(), Kind::Seq(..) | Kind::Map(..))) {
-        return Ok(Value::derived("[]", &[value.clone(), key.clone()], at.clone()));
-    }
     if key.is_null() {
         return Err(at.fault(Code::HCL_EVALUATION, "the index is null"));
+    }
+    if value.is_unknown() || (key.is_unknown() && matches!(value.kind(), Kind::Seq(..) | Kind::Map(..))) {
+        return Ok(Value::derived("[]", &[value.clone(), key.clone()], at.clone()));
     }
     let sensitive = value.is_sensitive() || key.is_sensitive();
     match value.kind() {

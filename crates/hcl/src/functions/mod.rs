@@ -29,7 +29,7 @@ use std::sync::{Arc, LazyLock};
 use portcullis_model::{Code, Fault};
 
 use crate::types::{self, Type};
-use crate::value::SeqKind;
+use crate::value::{SeqKind, article};
 use crate::{Budget, Kind, Origin, Value};
 
 /// What a parameter takes.
@@ -195,7 +195,17 @@ impl Function {
             let message = format!("argument {} of `{}` must not be null", index + 1, self.name);
             return Err(value.fault(Code::HCL_EVALUATION, message));
         }
-        let wrong = |wanted: &str| value.wrong(&format!("argument {} of `{}`", index + 1, self.name), wanted);
+        let wrong = |wanted: &str| {
+            let what = format!("argument {} of `{}`", index + 1, self.name);
+            match value.kind() {
+                // It is not known, and yet it does not fit.
+                Kind::Unknown(unknown) if *unknown.of() != Type::Any => {
+                    let found = article(unknown.of().name());
+                    value.fault(Code::HCL_TYPE, format!("{what} must be {wanted}, not {found}"))
+                }
+                _ => value.wrong(&what, wanted),
+            }
+        };
         let to = |wanted: Type, name: &str| types::convert(&value, &wanted).map_err(|_| wrong(name));
         match param {
             Param::Any | Param::Nullable => Ok(value),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::regular::found_type;
 use crate::Value;
-use crate::types::{Type, unify};
+use crate::types::{Type, can_convert, unify};
 
 const TEXTS: &[&str] = &[
     "base64decode",
@@ -88,10 +88,15 @@ pub(super) fn refined(function: &str, args: &[Value], unknown: Value) -> Value {
 
 /// Whether the types of arguments fit each other, for functions that say so before anything is known.
 pub(super) fn check(function: &str, args: &[Value]) -> Result<(), String> {
-    if !matches!(function, "setintersection" | "setsubtract" | "setunion") {
-        return Ok(());
+    let first = args.first().map(Type::of);
+    match (function, &first) {
+        ("setintersection" | "setsubtract" | "setunion", _) => element_type(args).map(drop),
+        ("element" | "slice", Some(Type::Set(_))) => Err("a list is required, not a set".to_owned()),
+        ("sum", Some(Type::List(of) | Type::Set(of))) if !can_convert(of, &Type::Number) => {
+            Err("a list of numbers is required".to_owned())
+        }
+        _ => Ok(()),
     }
-    element_type(args).map(drop)
 }
 
 /// The type that the elements of all arguments have in common. `None`: one of them has none.

@@ -1,6 +1,6 @@
 //! One unit, evaluated: with outputs unknown ([`unit`]: graph, digest, exactness) or at hand ([`resolve`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -13,8 +13,9 @@ use crate::config::{
     self, CONFIG_FILE, Config, Frame, Memo, OutputsMode, PLAIN, Section, Session, TERRAFORM_BLOCKS, Target,
 };
 use crate::decode;
+use crate::documentation;
 use crate::estate::Outputs;
-use crate::module::{self, Contents, Source};
+use crate::module::{self, Contents, Gathered, Source};
 use crate::named::named_files;
 use crate::path;
 use crate::reader::Reader;
@@ -360,9 +361,27 @@ fn file_parts(
 ) -> Result<bool, Fault> {
     // A pattern may ask for hidden files: then all of them count.
     let hidden = config.terraform.as_ref().is_some_and(|section| section.get("include_in_copy").is_some());
-    let (mut files, unclear) = shared.contents.unit(shared.reader, unit.as_str(), hidden)?;
-    if let Some(Source::Local(source)) = source {
-        files.extend(shared.contents.module(shared.reader, source, hidden)?);
+    let Gathered { mut files, unclear, mut reads } = shared.contents.unit(shared.reader, unit.as_str(), hidden)?;
+    match source {
+        Some(Source::Local(source)) => {
+            let module = shared.contents.module(shared.reader, source, hidden)?;
+            files.extend(module.files);
+            reads |= module.reads;
+        }
+        None | Some(Source::Own) => {}
+        // Its code is not looked at here.
+        Some(_) => reads = true,
+    }
+    let hooks = |kind: &&str| config.terraform_blocks.get(*kind).is_some_and(|hooks| !hooks.is_empty());
+    reads |= hidden || config.inputs.as_ref().is_some_and(documentation::is_named);
+    reads |= ["before_hook", "after_hook", "error_hook"].iter().any(hooks);
+    let mut generated = config.generate.iter().filter_map(|section| section.get("contents"));
+    reads |= generated.any(|contents| contents.as_str().is_none_or(documentation::could_be_read));
+    if !reads {
+        let with_code: BTreeSet<String> =
+            files.keys().filter(|file| module::is_code(file)).map(|file| path::parent(file).to_owned()).collect();
+        let beside = |file: &str| path::parent(file) == unit.as_str() || with_code.contains(path::parent(file));
+        files.retain(|file, _| !(documentation::is_documentation(file) && beside(file)));
     }
     files.extend(named_files(shared, session, config, unit)?);
     for (name, digest) in files {

@@ -17,6 +17,7 @@ mod decode;
 mod diff;
 mod discover;
 mod disk;
+mod documentation;
 mod effective;
 mod estate;
 mod evaluate;

@@ -12,6 +12,7 @@ use portcullis_model::source::is_remote;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, RemoteSource};
 
 use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, is_config_file};
+use crate::documentation;
 use crate::path;
 use crate::reader::{Found, Reader};
 use crate::resolved::ModuleFolder;
@@ -134,43 +135,53 @@ struct References {
     files: BTreeSet<String>,
     /// Whether something else leads upwards: then all that is copied counts.
     unclear: bool,
+    /// Whether the code could read documentation that lies beside it: see [`documentation::could_be_read`].
+    reads: bool,
+}
+
+/// Files that count by their content, and what cannot be told of the code that reads them.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) files: Files,
+    /// Whether the code refers to files that cannot be told.
+    pub(crate) unclear: bool,
+    /// Whether the code could read documentation that lies beside it.
+    pub(crate) reads: bool,
 }
 
 impl Contents {
     /// The files of a module that is copied from `source`, and of all local modules that it refers to.
-    pub(crate) fn module(&self, reader: &Reader, source: &ModuleFolder, hidden: bool) -> Result<Files, Fault> {
-        let mut files = Files::new();
-        if self.gather(reader, &source.folder(), hidden, &mut files)? {
-            files.extend(
-                self.folder(reader, &source.root, hidden)?.iter().map(|(name, digest)| (name.clone(), *digest)),
-            );
+    pub(crate) fn module(&self, reader: &Reader, source: &ModuleFolder, hidden: bool) -> Result<Gathered, Fault> {
+        let mut gathered = Gathered::default();
+        self.gather(reader, &source.folder(), hidden, &mut gathered)?;
+        if gathered.unclear {
+            let root = self.folder(reader, &source.root, hidden)?;
+            gathered.files.extend(root.iter().map(|(name, digest)| (name.clone(), *digest)));
         }
-        Ok(files)
+        Ok(gathered)
     }
 
     /// The files of a unit's own folder that a run would copy. The configuration itself is not among them: its
-    /// meaning counts, not its text. Nor are units below it. Also says whether its code refers to files that cannot be
-    /// told.
-    pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<(Files, bool), Fault> {
+    /// meaning counts, not its text. Nor are units below it.
+    pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Gathered, Fault> {
         let own = [CONFIG_FILE, JSON_CONFIG_FILE].map(|name| path::child(folder, name));
-        let (mut files, _) = walk(reader, folder, hidden, &own)?;
+        let mut gathered = Gathered { files: walk(reader, folder, hidden, &own)?.0, ..Gathered::default() };
         let references = references(reader, folder)?.0;
         // What is referred to is a module, or a file outside the folder.
-        let mut unclear = false;
         if references != References::default() {
-            unclear = self.gather(reader, folder, hidden, &mut files)?;
-            files.retain(|name, _| !own.contains(name));
+            self.gather(reader, folder, hidden, &mut gathered)?;
+            gathered.files.retain(|name, _| !own.contains(name));
         }
-        Ok((files, unclear))
+        Ok(gathered)
     }
 
     /// Files outside of a unit's own folder that its code refers to, when that folder is the module.
     pub(crate) fn beside(&self, reader: &Reader, folder: &str) -> Result<Vec<String>, Fault> {
-        let mut files = Files::new();
+        let mut gathered = Gathered::default();
         if leads_out(reader, folder)? {
-            self.gather(reader, folder, false, &mut files)?;
+            self.gather(reader, folder, false, &mut gathered)?;
         }
-        Ok(files.into_keys().filter(|file| !path::is_within(file, folder)).collect())
+        Ok(gathered.files.into_keys().filter(|file| !path::is_within(file, folder)).collect())
     }
 
     /// All files below a folder, as far as they belong to no unit there.
@@ -183,18 +194,19 @@ impl Contents {
         Ok(reader.list(folder)?.unwrap_or_default().iter().any(|entry| is_code(&entry.name)))
     }
 
-    /// Gathers a folder and what it refers to. Whether something in it is unclear.
-    fn gather(&self, reader: &Reader, start: &str, hidden: bool, files: &mut Files) -> Result<bool, Fault> {
+    /// Gathers a folder and what it refers to.
+    fn gather(&self, reader: &Reader, start: &str, hidden: bool, gathered: &mut Gathered) -> Result<(), Fault> {
+        let Gathered { files, unclear, reads } = gathered;
         let mut left = vec![start.to_owned()];
         let mut seen = BTreeSet::new();
-        let mut unclear = false;
         while let Some(folder) = left.pop() {
             if !seen.insert(folder.clone()) {
                 continue;
             }
             files.extend(self.folder(reader, &folder, hidden)?.iter().map(|(name, digest)| (name.clone(), *digest)));
             let references = self.references(reader, &folder)?;
-            unclear |= references.unclear;
+            *unclear |= references.unclear;
+            *reads |= references.reads;
             left.extend(references.modules.iter().cloned());
             for named in &references.files {
                 match reader.find(named)? {
@@ -207,7 +219,7 @@ impl Contents {
                 }
             }
         }
-        Ok(unclear)
+        Ok(())
     }
 
     /// The files of a folder and its folders, as a run copies them.
@@ -273,8 +285,11 @@ fn references(reader: &Reader, folder: &str) -> Result<(References, Rests), Faul
         match reader.bytes(&name)? {
             Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
             // JSON is not taken apart: where it could lead upwards, all counts.
-            Some(bytes) => references.unclear |= bytes.windows(2).any(|two| two == b".." || two == b"\\u"),
-            None => references.unclear = true,
+            Some(bytes) => {
+                references.unclear |= bytes.windows(2).any(|two| two == b".." || two == b"\\u");
+                references.reads = true;
+            }
+            None => (references.unclear, references.reads) = (true, true),
         }
     }
     Ok((references, rests))
@@ -319,7 +334,7 @@ fn entry_digest(reader: &Reader, name: &str) -> Result<Digest, Fault> {
 fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mut References) {
     let Ok(file) = File::parse(name, bytes, &reader.limits().hcl) else {
         // The tool will say what is wrong with it.
-        references.unclear = true;
+        (references.unclear, references.reads) = (true, true);
         return;
     };
     for block in file.body().blocks().filter(|block| block.ident.as_str() == "module") {
@@ -336,6 +351,7 @@ fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mu
             }
         }
     }
+    references.reads |= documentation::could_be_read(file.text());
     for line in file.text().lines() {
         if line.contains(UP) {
             scan_line(folder, line.trim_start(), references);
@@ -393,8 +409,9 @@ mod tests {
         let source = Arc::new(DirSource::open(root).unwrap());
         let reader = Reader::new(&Library::new(source, &Limits::default(), Arc::default()));
         let source = ModuleFolder { root: "m".into(), sub: "app".into(), place: Place::file("x") };
-        let names =
-            |contents: &Contents| contents.module(&reader, &source, false).unwrap().into_keys().collect::<Vec<_>>();
+        let names = |contents: &Contents| {
+            contents.module(&reader, &source, false).unwrap().files.into_keys().collect::<Vec<_>>()
+        };
         assert_eq!(
             names(&Contents::default()),
             ["m/app/.terraform.lock.hcl", "m/app/files/x.json", "m/app/main.tf", "m/net/main.tf", "m/policies/p.json"]

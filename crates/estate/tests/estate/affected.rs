@@ -312,3 +312,58 @@ fn an_order_that_no_value_shows_is_a_change_of_the_configuration() {
     assert_eq!((change.attribute.as_str(), change.summary.as_str()), ("order of after_hook blocks", "differs"));
     assert_eq!(change.from, None);
 }
+
+#[test]
+fn documentation_that_no_code_could_read_affects_nothing() {
+    const QUIET: &str = "variable \"name\" {}\nresource \"terraform_data\" \"x\" {\n  input = var.name\n}\n";
+    let affected_by = |main: &str, unit: &str, file: &str| {
+        let folder = Folder::new(&[
+            ("m/main.tf", main),
+            ("m/README.md", "one"),
+            ("m/LICENSE", "one"),
+            ("m/data.json", "one"),
+            ("m/inner/main.tf", QUIET),
+            ("m/inner/README.md", "one"),
+            ("m/docs/guide.md", "one"),
+            ("u/README.md", "one"),
+            ("u/terragrunt.hcl", unit),
+        ]);
+        let before = folder.load();
+        folder.write(file, "two");
+        !affected(&before, &folder.load()).is_empty()
+    };
+    let plain = "terraform {\n  source = \"../m\"\n}\ninputs = {\n  name = \"x\"\n}\n";
+    for file in ["m/README.md", "m/LICENSE", "u/README.md"] {
+        assert!(!affected_by(QUIET, plain, file), "{file}");
+    }
+    // What is no documentation, or does not lie beside code, counts.
+    assert!(affected_by(QUIET, plain, "m/data.json"));
+    assert!(affected_by(QUIET, plain, "m/docs/guide.md"));
+    let uses = format!("{QUIET}module \"i\" {{\n  source = \"./inner\"\n  name = var.name\n}}\n");
+    assert!(!affected_by(&uses, plain, "m/inner/README.md"));
+    for main in [
+        "locals {\n  t = file(\"${path.module}/README.md\")\n}\n",
+        "locals {\n  t = file(var.x)\n}\n",
+        "resource \"x\" \"y\" {\n  source_dir = var.x\n}\n",
+        "resource \"x\" \"y\" {\n  chart = \".\"\n}\n",
+        "resource \"x\" \"y\" {\n  provisioner \"local-exec\" {\n    command = \"cat *\"\n  }\n}\n",
+        "locals {\n  broken = \n",
+    ] {
+        assert!(affected_by(main, plain, "m/README.md"), "{main}");
+    }
+    let inner = format!("{QUIET}module \"i\" {{\n  source = \"../m/inner\"\n}}\n");
+    assert!(!affected_by(&inner, plain, "m/README.md"));
+    for unit in [
+        plain.replace("\"x\"", "\"docs/README.md\""),
+        plain.replace("\"x\"", "\".\""),
+        plain.replace(
+            "\n}\ninputs",
+            "\n  before_hook \"h\" {\n    commands = [\"plan\"]\n    execute = [\"ls\"]\n  }\n}\ninputs",
+        ),
+        format!(
+            "{plain}generate \"g\" {{\n  path = \"g.tf\"\n  if_exists = \"skip\"\n  contents = \"locals {{ r = file(var.x) }}\"\n}}\n"
+        ),
+    ] {
+        assert!(affected_by(QUIET, &unit, "m/README.md"), "{unit}");
+    }
+}

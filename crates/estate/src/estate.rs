@@ -1,10 +1,10 @@
 //! [`Estate`]: all units of a repository at one commit, with their dependency graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis_model::{Code, Fault, Place, UnitPath};
+use portcullis_model::{Code, Fault, Place, RemoteSource, UnitPath};
 
 use crate::cache::{Cache, Made};
 use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, Memo};
@@ -20,7 +20,7 @@ use crate::resolved::{Resolved, Taken};
 use crate::root_modules;
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::stacks::{self, Expanded, Stacks};
+use crate::stacks::{self, Elsewhere, Expanded, Stacks};
 use crate::trace::TreeNumber;
 use crate::unit::{Module, Unit};
 
@@ -43,6 +43,7 @@ pub struct Estate {
     units: Units,
     parents: BTreeMap<UnitPath, Arc<Unit>>,
     elsewhere: BTreeMap<UnitPath, Fault>,
+    wanted: Vec<RemoteSource>,
     faults: Vec<Fault>,
     root_modules: BTreeSet<String>,
     graph: Graph,
@@ -66,8 +67,24 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn load_with(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Estate, Fault> {
+        Estate::load_among(source, settings, cache, &Elsewhere::default())
+    }
+
+    /// As [`Estate::load_with`], with the trees of other repositories that stacks take units from.
+    ///
+    /// # Errors
+    /// As [`Estate::load`].
+    pub fn load_among(
+        source: Arc<dyn Source>,
+        settings: &Settings,
+        cache: &Arc<Cache>,
+        others: &Elsewhere,
+    ) -> Result<Estate, Fault> {
         let root_modules::Shown { source, folders: root_modules } = root_modules::show(source, settings, cache)?;
-        let Expanded { source, stacks, elsewhere, generated } = stacks::expand(source, settings, cache)?;
+        let Expanded { source, stacks, elsewhere, generated, mut wanted } =
+            stacks::expand(source, settings, cache, others)?;
+        let mut seen = HashSet::new();
+        wanted.retain(|source| seen.insert(source.kind.clone()));
         let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks);
         let contents = Contents::default();
         let found = discover(library.source(), &settings.limits, &settings.within)?;
@@ -83,7 +100,25 @@ impl Estate {
         faults.extend(excludes::apply(library.source(), settings, &mut units)?);
         let graph = Graph::new(&units);
         let settings = settings.clone();
-        Ok(Estate { library, contents, settings, units, parents, elsewhere, faults, root_modules, graph, fresh })
+        Ok(Estate {
+            library,
+            contents,
+            settings,
+            units,
+            parents,
+            elsewhere,
+            wanted,
+            faults,
+            root_modules,
+            graph,
+            fresh,
+        })
+    }
+
+    /// The sources of stacks that name one commit of another repository whose tree was not at hand. With them at hand
+    /// there may be more: a stack of another repository may name a third.
+    pub fn wanted(&self) -> &[RemoteSource] {
+        &self.wanted
     }
 
     /// How many units were evaluated for this load; the others were known.

@@ -54,6 +54,6 @@ pub use source::{
     Checkout, ContentId, DirEntry, DirSource, Entry, EntryKind, FILE_MAX_BYTES, GitObjects, GitSource, Look, Range,
     Source,
 };
-pub use stacks::{Stack, Stacks};
+pub use stacks::{Elsewhere, Stack, Stacks};
 pub use unit::{Dependency, Difference, Exclude, Module, Parts, Unit};
 pub use version::satisfies;

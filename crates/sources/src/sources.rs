@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_estate::{Entry, EntryKind, GitObjects, Source};
+use portcullis_estate::{ContentId, DirEntry, Entry, EntryKind, GitObjects, Look, Source};
 use portcullis_mirror::{Mirror, MirrorSettings, Refs, RepositoryUrl};
 use portcullis_model::id::quoted;
 use portcullis_model::source::{ArchiveKind, Checksum, GitRef, SourceKind, address_of};
@@ -124,6 +124,41 @@ pub struct Fetched {
 impl std::fmt::Debug for Fetched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fetched").field("resolved", &self.resolved).field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Fetched {
+    /// The files as a tree that keeps them: what they are read from is not removed while the tree is used.
+    pub fn into_tree(self) -> Arc<dyn Source> {
+        Arc::new(Held(self))
+    }
+}
+
+struct Held(Fetched);
+
+impl Source for Held {
+    fn read(&self, path: &str) -> Result<Option<Entry>, Fault> {
+        self.0.files.read(path)
+    }
+
+    fn list(&self, dir: &str) -> Result<Option<Vec<DirEntry>>, Fault> {
+        self.0.files.list(dir)
+    }
+
+    fn look(&self, path: &str) -> Result<Look, Fault> {
+        self.0.files.look(path)
+    }
+
+    fn id(&self, path: &str) -> Result<Option<ContentId>, Fault> {
+        self.0.files.id(path)
+    }
+
+    fn names(&self, dir: &str) -> Result<Option<Digest>, Fault> {
+        self.0.files.names(dir)
+    }
+
+    fn tree(&self, dir: &str) -> Result<Option<ContentId>, Fault> {
+        self.0.files.tree(dir)
     }
 }
 

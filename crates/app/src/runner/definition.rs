@@ -11,6 +11,7 @@ use portcullis_fleet::{Account, Driver, Fleet};
 use portcullis_mirror::Mirror;
 use portcullis_model::record::ApplyRule;
 use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Fault};
+use portcullis_sources::Sources;
 use portcullis_trust::oidc::{Identity, Verifier};
 use portcullis_trust::policy::{Grant, Grants, Principal};
 use tokio::sync::watch;
@@ -88,11 +89,17 @@ pub struct Definitions {
 
 impl Definitions {
     /// None in force yet.
-    pub fn new(options: &ServeOptions, mirror: Arc<Mirror>, verifier: Arc<Verifier>, tools: Tools) -> Self {
+    pub fn new(
+        options: &ServeOptions,
+        mirror: Arc<Mirror>,
+        sources: Arc<Sources>,
+        verifier: Arc<Verifier>,
+        tools: Tools,
+    ) -> Self {
         Definitions {
             account: options.account.clone(),
             protected: options.protected.clone(),
-            estates: Estates::new(Arc::clone(&mirror)),
+            estates: Estates::new(Arc::clone(&mirror), sources),
             mirror,
             verifier,
             tools,

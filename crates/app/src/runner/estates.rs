@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_estate::{Cache, Estate, GitObjects, Settings};
+use portcullis_estate::{Cache, Elsewhere, Estate, GitObjects, Settings};
 use portcullis_mirror::Mirror;
-use portcullis_model::{CommitId, Fault};
+use portcullis_model::{Code, CommitId, Fault};
+use portcullis_sources::{Fetched, Order, Sources};
 
 use super::definition::Definition;
 
@@ -14,12 +15,16 @@ use super::definition::Definition;
 /// few runs at the same time. They share their units, so one more costs little.
 const KEPT: usize = 6;
 
+/// Deepest chain of stacks that take stacks from other repositories.
+const ROUNDS_MAX: usize = 10;
+
 /// What an estate depends on: the commit, and the definition that it was evaluated with.
 type Key = (CommitId, CommitId);
 
 /// The estates of this runner's repository.
 pub struct Estates {
     mirror: Arc<Mirror>,
+    sources: Arc<Sources>,
     shared: Arc<Shared>,
     /// One evaluation takes all cores; two of the same would do it twice.
     one_at_a_time: tokio::sync::Mutex<()>,
@@ -35,8 +40,8 @@ struct Shared {
 
 impl Estates {
     /// None yet.
-    pub fn new(mirror: Arc<Mirror>) -> Self {
-        Estates { mirror, shared: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
+    pub fn new(mirror: Arc<Mirror>, sources: Arc<Sources>) -> Self {
+        Estates { mirror, sources, shared: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
     }
 
     /// The estate at a commit.
@@ -52,12 +57,50 @@ impl Estates {
         if let Some(estate) = self.shared.find(&key) {
             return Ok(estate);
         }
+        let (estate, complete) = self.load(definition, commit).await?;
+        // What could not be fetched now may be there the next time.
+        if complete {
+            self.shared.keep(key, &estate);
+        }
+        Ok(estate)
+    }
+
+    /// Evaluates a commit, with the trees of other repositories that its stacks take units from. Each names a commit, so
+    /// the same are found whenever this is asked. Also says whether all were found that may be.
+    async fn load(&self, definition: &Definition, commit: &CommitId) -> Result<(Arc<Estate>, bool), Fault> {
+        let (mut others, mut complete) = (Elsewhere::default(), true);
+        let mut estate = self.load_among(definition, commit, others.clone()).await?;
+        for _ in 0..ROUNDS_MAX {
+            if estate.wanted().is_empty() {
+                break;
+            }
+            for source in estate.wanted() {
+                let order = Order {
+                    source,
+                    allow: &definition.account.sources,
+                    default_registry: definition.default_registry(),
+                    scope: "stacks",
+                };
+                let fetched = self.sources.fetch(order).await;
+                // A place that is not allowed stays so for this definition; what else fails may work again.
+                complete &= !fetched.as_ref().is_err_and(|fault| fault.code() != Code::SOURCE_REFUSED);
+                others.insert(source.kind.clone(), fetched.map(Fetched::into_tree));
+            }
+            estate = self.load_among(definition, commit, others.clone()).await?;
+        }
+        Ok((estate, complete))
+    }
+
+    async fn load_among(
+        &self,
+        definition: &Definition,
+        commit: &CommitId,
+        others: Elsewhere,
+    ) -> Result<Arc<Estate>, Fault> {
         let (shared, settings) = (Arc::clone(&self.shared), definition.estate_settings());
         let (git_dir, commit) = (self.mirror.git_dir().to_path_buf(), commit.clone());
-        let load = tokio::task::spawn_blocking(move || shared.load(&git_dir, &commit, &settings));
-        let estate = load.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))??;
-        self.shared.keep(key, &estate);
-        Ok(estate)
+        let load = tokio::task::spawn_blocking(move || shared.load(&git_dir, &commit, &settings, &others));
+        load.await.map_err(|error| Fault::internal(format!("evaluating the estate: {error}")))?
     }
 }
 
@@ -77,7 +120,13 @@ impl Shared {
         kept.truncate(KEPT);
     }
 
-    fn load(&self, git_dir: &std::path::Path, commit: &CommitId, settings: &Settings) -> Result<Arc<Estate>, Fault> {
+    fn load(
+        &self,
+        git_dir: &std::path::Path,
+        commit: &CommitId,
+        settings: &Settings,
+        others: &Elsewhere,
+    ) -> Result<Arc<Estate>, Fault> {
         let objects = {
             let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
             match &*objects {
@@ -85,6 +134,6 @@ impl Shared {
                 None => Arc::clone(objects.insert(GitObjects::open(git_dir)?)),
             }
         };
-        Ok(Arc::new(Estate::load_with(Arc::new(objects.commit(commit)?), settings, &self.cache)?))
+        Ok(Arc::new(Estate::load_among(Arc::new(objects.commit(commit)?), settings, &self.cache, others)?))
     }
 }

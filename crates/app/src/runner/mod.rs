@@ -55,11 +55,11 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let mirror = Arc::new(mirror(&options, &data).await?);
     let tools = tool::Tools::new(options.tool.clone(), options.terragrunt.clone(), options.search_path.clone());
     let verifier = Arc::new(Verifier::new(Vec::new()).map_err(first)?);
-    let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
+    let sources = Arc::new(sources(&options, &data)?);
+    let definitions = Arc::new(Definitions::new(&options, mirror.clone(), sources.clone(), verifier.clone(), tools));
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
     let _ = definitions.refresh().await;
     release_locks(&store).await?;
-    let sources = sources(&options, &data)?;
     let worker = Worker::new(store.clone(), mirror.clone(), sources, executor, definitions.clone(), &data)?;
     let worker = Arc::new(worker);
     let declared = definitions.in_force().map_or(2, |definition| definition.account.limits.parallel as usize);

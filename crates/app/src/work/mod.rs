@@ -45,7 +45,7 @@ use checkout::Checkouts;
 pub struct Worker {
     pub(crate) store: Store,
     pub(crate) mirror: Arc<Mirror>,
-    pub(crate) sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) executor: LocalExecutor,
     definitions: Arc<Definitions>,
     pub(crate) checkouts: Checkouts,
@@ -60,7 +60,7 @@ impl Worker {
     pub fn new(
         store: Store,
         mirror: Arc<Mirror>,
-        sources: Sources,
+        sources: Arc<Sources>,
         executor: LocalExecutor,
         definitions: Arc<Definitions>,
         data: &Path,

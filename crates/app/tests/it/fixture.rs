@@ -158,7 +158,9 @@ impl Fixture {
         let options = options(data.path(), &repo);
         let verifier = Arc::new(Verifier::new(Vec::new()).unwrap());
         let tools = Tools::new(options.tool.clone(), None, None);
-        let definitions = Arc::new(Definitions::new(&options, mirror.clone(), verifier.clone(), tools));
+        let sources = portcullis_sources::Settings::new(options.data.join("sources"));
+        let sources = Arc::new(portcullis_sources::Sources::open(sources).unwrap());
+        let definitions = Arc::new(Definitions::new(&options, mirror.clone(), sources, verifier.clone(), tools));
         definitions.refresh().await.unwrap();
         let unfinished = store.runs_unfinished().await.unwrap();
         let journal = Arc::new(StoreJournal(store.clone()));

@@ -1,5 +1,5 @@
 //! A unit whose module is in another repository: fetched by the runner, planned and applied in sandboxes without a
-//! network, and held where its tag moved to another change after the review.
+//! network, and held where its tag moved to another change after the review. And a unit that a stack takes from there.
 
 use portcullis_model::api::{RunView, TaskView};
 use portcullis_model::run::TaskResult;
@@ -92,5 +92,34 @@ fn a_module_of_another_repository_is_applied_as_reviewed_while_it_is_the_same() 
     move_tag(&modules, &CODE.replace("= var.name", "= \"${var.name} and more\""));
     let held = applied(&world, &runner);
     assert!(matches!(task(&held, UNIT).state, TaskState::Held { .. }), "{held:#?}");
+    assert!(runner.stop().success());
+}
+
+#[test]
+fn a_stack_takes_its_unit_from_a_commit_of_another_repository() {
+    let (modules, server) = modules();
+    modules.write(
+        "units/stamp/terragrunt.hcl",
+        "include \"root\" {\n  path = find_in_parent_folders(\"root.hcl\")\n}\n\ninputs = {\n  name = values.name\n}\n",
+    );
+    modules.write("units/stamp/main.tf", CODE);
+    let commit = modules.commit("a unit");
+    modules.push();
+    let source = format!("git::{}//units/stamp?ref={commit}", server.url("remote.git"));
+    let stack = format!(
+        "unit \"stamp\" {{\n  source = \"{source}\"\n  path = \"stamp\"\n  values = {{ name = \"one\" }}\n}}\n"
+    );
+    let place = server.url("remote").replace("http://", "");
+    let Some(world) = World::new("security", |live| {
+        let line = format!("  sources {{ allow = [\"{place}\"] }}\n  tools {{");
+        live.edit("portcullis.hcl", "  tools {", &line).unwrap();
+        live.write("security/_global/mgmt/stamps/terragrunt.stack.hcl", &stack).unwrap();
+    }) else {
+        return;
+    };
+    let runner = world.start();
+    let unit = "security/_global/mgmt/stamps/.terragrunt-stack/stamp";
+    let view = runner.finish(&world.apply(&runner, &[]));
+    assert_eq!(task(&view, unit).state, TaskState::Succeeded { result: TaskResult::AppliedUnreviewed }, "{view:#?}");
     assert!(runner.stop().success());
 }

@@ -195,3 +195,31 @@ fn a_check_tells_everything_once() {
     assert_eq!(codes, ["PC-0415", "PC-0400"]);
     assert_eq!(found[1]["units"], json!(["live/app", "live/db"]));
 }
+
+#[test]
+fn units_that_a_stack_takes_from_another_repository_are_known_from_a_clone() {
+    let catalog = repository(&[
+        ("units/vpc/terragrunt.hcl", "inputs = {\n  name = values.name\n}\n"),
+        ("units/vpc/main.tf", "variable \"name\" {}\n"),
+    ]);
+    let source = format!("git::https://git.example/acme/catalog.git//units/vpc?ref={}", catalog.head());
+    let stack =
+        format!("unit \"vpc\" {{\n  source = \"{source}\"\n  path = \"vpc\"\n  values = {{ name = \"one\" }}\n}}\n");
+    let repo = repository(&[("live/terragrunt.stack.hcl", &stack)]);
+    let exact = |arguments: &[&str]| {
+        let listed = units(&repo.path(), arguments).json();
+        let found = listed.as_array().unwrap().iter().find(|unit| unit["kind"] == "unit").cloned();
+        found.unwrap()["exact"].clone()
+    };
+    assert_eq!(exact(&["list", "--json"]), false);
+
+    let clones = tempfile::tempdir().unwrap();
+    let place = clones.path().join("git.example/acme/catalog");
+    std::fs::create_dir_all(&place).unwrap();
+    let folder = clones.path().to_str().unwrap();
+    assert_eq!(exact(&["list", "--json", "--sources", folder]), false, "there is no clone");
+    std::os::unix::fs::symlink(catalog.path().join(".git"), place.join(".git")).unwrap();
+    assert_eq!(exact(&["list", "--json", "--sources", folder]), true);
+    let shown = units(&repo.path(), &["show", "live/.terragrunt-stack/vpc", "--sources", folder]);
+    assert!(shown.text().contains("name = \"one\""), "{}", shown.text());
+}

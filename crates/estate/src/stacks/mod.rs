@@ -4,15 +4,17 @@
 //! units with their values, stacks with theirs, which are expanded in turn. What follows sees one tree and need not
 //! know which of it was generated.
 //!
-//! A source that is not in this repository cannot be shown: the unit is known by its folder, and inexact.
+//! A source in another repository is shown where the caller has that repository's tree ([`Elsewhere`]). Elsewhere the unit is
+//! known by its folder, and inexact.
 
+mod elsewhere;
 mod overlay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_model::source::is_remote;
-use portcullis_model::{Code, Fault, Place, UnitPath};
+use portcullis_model::source::{GitRef, SourceKind, is_remote};
+use portcullis_model::{Code, Fault, Place, RemoteSource, UnitPath};
 
 use crate::cache::Cache;
 use crate::config::{
@@ -24,7 +26,8 @@ use crate::estate::on_deep_stack;
 use crate::path;
 use crate::reader::{Library, Reader};
 use crate::settings::Settings;
-use crate::source::{EntryKind, Source};
+use crate::source::{EntryKind, Look, Source};
+pub use elsewhere::Elsewhere;
 pub(crate) use overlay::Overlay;
 
 /// Deepest chain of stacks that generate stacks.
@@ -60,19 +63,27 @@ pub(crate) struct Expanded {
     pub(crate) elsewhere: BTreeMap<UnitPath, Fault>,
     /// Generated folders, with the stack's block that generates each.
     pub(crate) generated: BTreeMap<UnitPath, Place>,
+    /// Sources in other repositories that name one content, and whose trees are not at hand.
+    pub(crate) wanted: Vec<RemoteSource>,
 }
 
 /// Expands all stacks below `settings.within`.
 ///
 /// # Errors
 /// When the source cannot be read, or a limit on the repository's size is exceeded.
-pub(crate) fn expand(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cache>) -> Result<Expanded, Fault> {
+pub(crate) fn expand(
+    source: Arc<dyn Source>,
+    settings: &Settings,
+    cache: &Arc<Cache>,
+    elsewhere: &Elsewhere,
+) -> Result<Expanded, Fault> {
     let mut level = find(&*source, settings, &settings.within)?;
     let mut expanded = Expanded {
         source: Arc::clone(&source),
         stacks: Stacks::new(),
         elsewhere: BTreeMap::new(),
         generated: BTreeMap::new(),
+        wanted: Vec::new(),
     };
     if level.is_empty() {
         return Ok(expanded);
@@ -86,7 +97,8 @@ pub(crate) fn expand(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<C
         let mut next = Vec::new();
         for (folder, outcome) in read {
             let outcome = if depth < LEVELS_MAX { outcome } else { Err(vec![too_deep(&folder)]) };
-            let outcome = outcome.map(|found| lay_over(&mut overlay, &library, &folder, found, &mut expanded));
+            let outcome =
+                outcome.map(|found| lay_over(&mut overlay, &library, elsewhere, &folder, found, &mut expanded));
             expanded.stacks.insert(folder, outcome.map(Arc::new));
         }
         // A generated folder may hold stacks anywhere, whatever kind it was generated as.
@@ -195,10 +207,14 @@ fn read(library: &Arc<Library>, settings: &Settings, folder: &UnitPath) -> Resul
 /// Where the source of a component is.
 enum From {
     Here(String),
+    /// In another tree that is at hand, in this folder.
+    There(Arc<dyn Source>, String),
+    /// In another repository, which is not at hand.
+    Wanted(RemoteSource, Fault),
     Elsewhere(Fault),
 }
 
-fn source_of(reader: &Reader, stack: &UnitPath, component: &Component) -> Result<From, Fault> {
+fn source_of(reader: &Reader, elsewhere: &Elsewhere, stack: &UnitPath, component: &Component) -> Result<From, Fault> {
     let value = &component.source;
     if !value.is_known_deep() {
         return Ok(From::Elsewhere(inexact(
@@ -214,7 +230,29 @@ fn source_of(reader: &Reader, stack: &UnitPath, component: &Component) -> Result
     };
     if is_remote(local) {
         let message = format!("the source {} is not in this repository", path::quoted(&text));
-        return Ok(From::Elsewhere(inexact(value.fault(Code::INEXACT, message))));
+        let fault = inexact(value.fault(Code::INEXACT, message));
+        let Ok(source) = RemoteSource::parse(local) else { return Ok(From::Elsewhere(fault)) };
+        // What may be something else tomorrow would let the same commit mean two things.
+        if !matches!(source.kind, SourceKind::Git { at: GitRef::Commit(_), .. }) {
+            return Ok(From::Elsewhere(
+                fault.note("only a git source that names a commit, by all 40 digits, is looked into"),
+            ));
+        }
+        return match elsewhere.get(&source.kind) {
+            None => Ok(From::Wanted(source, fault)),
+            Some(Err(why)) => Ok(From::Elsewhere(fault.note(why.to_string()))),
+            Some(Ok(tree)) => {
+                let folder = if source.sub.is_empty() { "." } else { &source.sub };
+                let wanted = path::child(folder, component.kind.file());
+                if !matches!(tree.look(folder)?, Look::At(EntryKind::Dir)) {
+                    return Err(missing("is no folder there"));
+                }
+                if component.checked && !matches!(tree.look(&wanted)?, Look::At(EntryKind::File { .. })) {
+                    return Err(missing(&format!("has no {}", component.kind.file())));
+                }
+                Ok(From::There(Arc::clone(tree), folder.to_owned()))
+            }
+        };
     }
     let named = path::resolve(stack.as_str(), local).map_err(|fault| fault.at(value.origin().place()))?;
     let found = reader.find(&named).map_err(|fault| fault.at(value.origin().place()))?;
@@ -236,6 +274,7 @@ fn inexact(fault: Fault) -> Fault {
 fn lay_over(
     overlay: &mut Overlay,
     library: &Arc<Library>,
+    elsewhere: &Elsewhere,
     folder: &UnitPath,
     found: Read,
     expanded: &mut Expanded,
@@ -262,14 +301,22 @@ fn lay_over(
             ComponentKind::Unit => stack.units.push((component.name.clone(), placed.clone())),
             ComponentKind::Stack => stack.stacks.push((component.name.clone(), placed.clone())),
         }
-        match source_of(&reader, folder, &component) {
+        let from = source_of(&reader, elsewhere, folder, &component).map(|from| match from {
+            From::Wanted(source, fault) => {
+                expanded.wanted.push(source);
+                From::Elsewhere(fault)
+            }
+            from => from,
+        });
+        match from {
             Ok(From::Here(real)) => overlay.mount(placed.as_str(), &real),
-            Ok(From::Elsewhere(fault)) if component.kind == ComponentKind::Unit => {
+            Ok(From::There(tree, from)) => overlay.mount_of(&tree, placed.as_str(), &from),
+            Ok(From::Wanted(_, fault) | From::Elsewhere(fault)) if component.kind == ComponentKind::Unit => {
                 expanded.elsewhere.insert(placed.clone(), fault);
                 // So that the folder is found, others may depend on it, and what is known of it counts.
                 overlay.write(&path::child(placed.as_str(), CONFIG_FILE), component.stand_in());
             }
-            Ok(From::Elsewhere(fault)) => stack.inexact.push(fault),
+            Ok(From::Wanted(_, fault) | From::Elsewhere(fault)) => stack.inexact.push(fault),
             Err(fault) => {
                 stack.problems.push(fault);
                 continue;

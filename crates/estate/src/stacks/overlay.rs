@@ -14,8 +14,8 @@ use crate::source::{ContentId, DirEntry, Entry, EntryKind, Look, Source, names_d
 #[derive(Clone)]
 pub(crate) struct Overlay {
     base: Arc<dyn Source>,
-    /// Generated folders: where each is, and which folder of the base it shows.
-    mounts: BTreeMap<String, String>,
+    /// Generated folders: where each is, and which folder of which tree it shows.
+    mounts: BTreeMap<String, Mount>,
     /// Files that stacks write.
     files: BTreeMap<String, Arc<[u8]>>,
     /// Folders that are there because of what is generated in them, with what that is.
@@ -24,6 +24,13 @@ pub(crate) struct Overlay {
     filled: BTreeSet<String>,
     /// What a stack generates, as text, by the name under which its identity is asked for.
     marks: BTreeMap<String, String>,
+}
+
+/// A folder of a tree: of the base, or of another repository.
+#[derive(Clone)]
+struct Mount {
+    tree: Arc<dyn Source>,
+    folder: String,
 }
 
 impl Overlay {
@@ -40,10 +47,17 @@ impl Overlay {
 
     /// Shows the folder `from` of this tree at `folder`.
     pub(super) fn mount(&mut self, folder: &str, from: &str) {
-        if let Some(base) = self.base_path(from) {
-            self.mounts.insert(folder.to_owned(), base);
+        if let Some((tree, from)) = self.base_path(from) {
+            let mount = Mount { tree: Arc::clone(tree), folder: from };
+            self.mounts.insert(folder.to_owned(), mount);
             self.announce(folder, EntryKind::Dir);
         }
+    }
+
+    /// Shows the folder `from` of another tree at `folder`.
+    pub(super) fn mount_of(&mut self, tree: &Arc<dyn Source>, folder: &str, from: &str) {
+        self.mounts.insert(folder.to_owned(), Mount { tree: Arc::clone(tree), folder: from.to_owned() });
+        self.announce(folder, EntryKind::Dir);
     }
 
     /// Adds a file.
@@ -73,19 +87,20 @@ impl Overlay {
         }
     }
 
-    /// Where the base has what is shown at a path; `None` where it has no say.
-    fn base_path(&self, path: &str) -> Option<String> {
+    /// Which tree has what is shown at a path, and where; `None` where none has a say.
+    fn base_path(&self, path: &str) -> Option<(&Arc<dyn Source>, String)> {
         let mut at = path;
         loop {
             if let Some(from) = self.mounts.get(at) {
                 let rest = path.strip_prefix(at).unwrap_or_default().trim_start_matches('/');
-                return Some(if rest.is_empty() { from.clone() } else { path::child(from, rest) });
+                let at = if rest.is_empty() { from.folder.clone() } else { path::child(&from.folder, rest) };
+                return Some((&from.tree, at));
             }
             if self.filled.contains(at) {
                 return None;
             }
             if at == "." {
-                return Some(path.to_owned());
+                return Some((&self.base, path.to_owned()));
             }
             at = path::parent(at);
         }
@@ -105,11 +120,11 @@ impl Source for Overlay {
         if self.folders.contains_key(path) {
             return Ok(Some(Entry::Dir));
         }
-        self.base_path(path).map_or(Ok(None), |base| self.base.read(&base))
+        self.base_path(path).map_or(Ok(None), |(tree, at)| tree.read(&at))
     }
 
     fn list(&self, dir: &str) -> Result<Option<Vec<DirEntry>>, Fault> {
-        let base = self.base_path(dir).map_or(Ok(None), |base| self.base.list(&base))?;
+        let base = self.base_path(dir).map_or(Ok(None), |(tree, at)| tree.list(&at))?;
         let Some(added) = self.folders.get(dir) else { return Ok(base) };
         let mut entries: BTreeMap<String, EntryKind> =
             base.unwrap_or_default().into_iter().map(|entry| (entry.name, entry.kind)).collect();
@@ -124,7 +139,7 @@ impl Source for Overlay {
         if self.folders.contains_key(path) {
             return Ok(Look::At(EntryKind::Dir));
         }
-        self.base_path(path).map_or(Ok(Look::Absent), |base| self.base.look(&base))
+        self.base_path(path).map_or(Ok(Look::Absent), |(tree, at)| tree.look(&at))
     }
 
     fn id(&self, path: &str) -> Result<Option<ContentId>, Fault> {
@@ -134,7 +149,7 @@ impl Source for Overlay {
         if let Some(text) = self.marks.get(path) {
             return ContentId::of(text.as_bytes()).map(Some);
         }
-        self.base_path(path).map_or(Ok(None), |base| self.base.id(&base))
+        self.base_path(path).map_or(Ok(None), |(tree, at)| tree.id(&at))
     }
 
     fn names(&self, dir: &str) -> Result<Option<Digest>, Fault> {
@@ -142,13 +157,13 @@ impl Source for Overlay {
             let entries = self.list(dir)?.unwrap_or_default();
             return Ok(Some(names_digest(entries.iter().map(|entry| (entry.name.as_str(), entry.kind)))));
         }
-        self.base_path(dir).map_or(Ok(None), |base| self.base.names(&base))
+        self.base_path(dir).map_or(Ok(None), |(tree, at)| tree.names(&at))
     }
 
     fn tree(&self, dir: &str) -> Result<Option<ContentId>, Fault> {
         if self.is_touched(dir) {
             return Ok(None);
         }
-        self.base_path(dir).map_or(Ok(None), |base| self.base.tree(&base))
+        self.base_path(dir).map_or(Ok(None), |(tree, at)| tree.tree(&at))
     }
 }

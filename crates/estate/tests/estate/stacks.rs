@@ -1,7 +1,9 @@
 //! Explicit stacks: what they generate, with values, nested, and what is merged into it.
 
-use portcullis_estate::{Estate, Stack};
-use portcullis_model::Code;
+use std::sync::Arc;
+
+use portcullis_estate::{DirSource, Elsewhere, Estate, Settings, Source, Stack};
+use portcullis_model::{Code, Fault};
 use serde_json::json;
 
 use crate::{Folder, faults, inputs, path, resolve, resolve_with, unit};
@@ -249,4 +251,77 @@ fn a_stack_can_be_read_as_configuration() {
     ]);
     let estate = folder.load_with(&portcullis_estate::Settings { within: "live".into(), ..Default::default() });
     assert_eq!(inputs(&resolve(&estate, "live/u")), "c = \"1\"\np = \"vpc\"\nx = 1");
+}
+
+/// Loads with trees of other repositories: as many as are asked for, from one folder.
+fn with_others(folder: &Folder, others: Option<&Folder>) -> (Estate, usize) {
+    let mut known = Elsewhere::default();
+    for rounds in 0.. {
+        let source = Arc::new(DirSource::open(folder.path()).unwrap());
+        let estate = Estate::load_among(source, &Settings::default(), &Arc::default(), &known).unwrap();
+        if estate.wanted().is_empty() {
+            return (estate, rounds);
+        }
+        for wanted in estate.wanted() {
+            let tree: Result<Arc<dyn Source>, Fault> = match others {
+                Some(others) => Ok(Arc::new(DirSource::open(others.path()).unwrap())),
+                None => Err(Fault::new(Code::SOURCE_REFUSED, "not from there")),
+            };
+            known.insert(wanted.kind.clone(), tree);
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn units_of_another_repository_are_known_where_its_commit_is_at_hand() {
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    let source = |folder: &str| format!("git::https://git.example/catalog.git//{folder}?ref={COMMIT}");
+    let catalog = Folder::new(&[
+        (
+            "units/vpc/terragrunt.hcl",
+            "terraform {\n  source = \"${get_repo_root()}/modules//vpc\"\n}\ninputs = {\n  cidr = values.cidr\n}\n",
+        ),
+        ("units/empty/readme.md", ""),
+        (
+            "stacks/net/terragrunt.stack.hcl",
+            &format!(
+                "unit \"inner\" {{\n  source = \"{}\"\n  path = \"inner\"\n  values = {{ cidr = values.cidr }}\n}}\n",
+                source("units/vpc")
+            ),
+        ),
+    ]);
+    let unit_of = |name: &str, source: &str| {
+        format!("unit \"{name}\" {{\n  source = \"{source}\"\n  path = \"{name}\"\n  values = {{ cidr = \"1\" }}\n}}\n")
+    };
+    let stack_file = format!(
+        "{}{}{}stack \"net\" {{\n  source = \"{}\"\n  path = \"net\"\n  values = {{ cidr = \"2\" }}\n}}\n",
+        unit_of("vpc", &source("units/vpc")),
+        unit_of("empty", &source("units/empty")),
+        unit_of("moving", "git::https://git.example/catalog.git//units/vpc?ref=v1"),
+        source("stacks/net"),
+    );
+    let folder = folder(&[("live/dev/terragrunt.stack.hcl", &stack_file)]);
+    let at = |name: &str| format!("live/dev/.terragrunt-stack/{name}");
+    let inner = at("net/.terragrunt-stack/inner");
+
+    let (estate, rounds) = with_others(&folder, Some(&catalog));
+    assert_eq!(rounds, 1, "one repository at one commit is asked for once");
+    for (name, cidr) in [(at("vpc"), "1"), (inner.clone(), "2")] {
+        assert!(unit(&estate, &name).is_exact(), "{name}: {:?}", unit(&estate, &name).inexact);
+        assert_eq!(inputs(&resolve(&estate, &name)), format!("cidr = \"{cidr}\""));
+    }
+    // A tag may be another commit tomorrow, and then the same files here would mean something else.
+    let moving = unit(&estate, &at("moving")).inexact[0].clone();
+    assert!(moving.notes().iter().any(|note| note.contains("all 40 digits")), "{moving:?}");
+    assert_eq!(stack(&estate, "live/dev").problems[0].code(), Code::FILE_MISSING);
+
+    let before = unit(&estate, &inner).input_digest;
+    catalog.write("units/vpc/terragrunt.hcl", "terraform {\n  source = \"${get_repo_root()}/modules//app\"\n}\n");
+    let (estate, _) = with_others(&folder, Some(&catalog));
+    assert_ne!(unit(&estate, &inner).input_digest, before, "what is in the other repository decides");
+
+    let (estate, _) = with_others(&folder, None);
+    let refused = unit(&estate, &at("vpc")).inexact[0].clone();
+    assert!(refused.notes().iter().any(|note| note.contains("not from there")), "{refused:?}");
 }

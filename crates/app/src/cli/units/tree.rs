@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_estate::{AccountFacts, Cache, Checkout, Estate, Settings, Source};
-use portcullis_model::{AccountName, CommitId, Fault};
+use portcullis_estate::{AccountFacts, Cache, Checkout, Elsewhere, Estate, GitObjects, Settings, Source};
+use portcullis_model::source::{GitRef, SourceKind, address_of};
+use portcullis_model::{AccountName, Code, CommitId, Fault, RemoteSource};
 
 use crate::runner::definition::account;
 
@@ -31,6 +32,9 @@ struct Tree {
     /// stacks/*; may be given several times
     #[arg(long, value_name = "GLOB")]
     root_modules: Vec<String>,
+    /// Clones of other repositories that stacks take units from, each at its address: DIR/github.com/acme/catalog.git
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
 }
 
 /// One estate: what most subcommands look at.
@@ -90,6 +94,22 @@ impl Compare {
     }
 }
 
+/// The tree that a source names, from a clone of its repository.
+fn clone_of(clones: &Path, wanted: &RemoteSource) -> Result<Arc<dyn Source>, Fault> {
+    let SourceKind::Git { url, at: GitRef::Commit(commit) } = &wanted.kind else {
+        return Err(Fault::internal("a source without a commit"));
+    };
+    // Its parts are no `..`: the address is of a source that was understood.
+    let at = clones.join(address_of(url));
+    let bare = at.with_file_name(format!("{}.git", at.file_name().unwrap_or_default().to_string_lossy()));
+    let found = [bare, at.join(".git"), at.clone()].into_iter().find(|dir| dir.join("objects").is_dir());
+    let dir = found.ok_or_else(|| {
+        Fault::new(Code::SOURCE_FETCH, format!("there is no clone of {} in {}", address_of(url), clones.display()))
+            .remedy(format!("Run `git clone --mirror {url} {}.git`.", at.display()))
+    })?;
+    Ok(Arc::new(GitObjects::open(&dir)?.commit(commit)?))
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -115,7 +135,17 @@ impl Tree {
             None => Arc::new(checkout.files()?),
         };
         let settings = self.settings(&*source)?;
-        Estate::load_with(source, &settings, cache)
+        let Some(clones) = &self.sources else { return Estate::load_with(source, &settings, cache) };
+        let mut others = Elsewhere::default();
+        loop {
+            let estate = Estate::load_among(Arc::clone(&source), &settings, cache, &others)?;
+            if estate.wanted().is_empty() {
+                return Ok(estate);
+            }
+            for wanted in estate.wanted() {
+                others.insert(wanted.kind.clone(), clone_of(clones, wanted));
+            }
+        }
     }
 
     fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {

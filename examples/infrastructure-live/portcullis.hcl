@@ -80,8 +80,7 @@ account "stage" {
 account "prod" {
   id       = "333333333333"
   path     = "prod"
-  profiles = ["standard", "workload"]
-  regions  = ["us-east-1", "eu-west-1"]
+  profiles = ["two-regions", "workload"]
 
   # More units than elsewhere, and fewer at once: whoever watches a change in prod wants to keep up.
   limits {
@@ -98,15 +97,13 @@ account "shared" {
 account "security" {
   id       = "555555555555"
   path     = "security"
-  profiles = ["standard"]
-  regions  = ["us-east-1", "eu-west-1"]
+  profiles = ["two-regions"]
 }
 
 account "logs" {
   id       = "666666666666"
   path     = "logs"
-  profiles = ["standard"]
-  regions  = ["us-east-1", "eu-west-1"]
+  profiles = ["two-regions"]
 }
 
 # What must hold, whoever changes this file: a definition that breaks it is refused, and the last good one stays.

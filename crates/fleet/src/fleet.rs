@@ -14,6 +14,7 @@ use crate::layer::{History, Stack, Tree};
 use crate::principals::{Issuer, issuer, principal, unknown_name};
 use crate::profiles::{Layer, Profiles, inner, layer};
 use crate::read::{Evaluator, Source, sources, text, texts};
+use crate::report::{self, Repeated};
 use crate::schema::{self, Contents, Entry, contents, duplicate};
 use crate::settings::{LayerName, Setting, Written};
 
@@ -41,6 +42,13 @@ pub(crate) struct Traced {
     pub layers: Vec<LayerName>,
     /// Its block.
     pub place: Place,
+}
+
+impl Traced {
+    /// What each layer said, by path.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
 }
 
 /// What is declared, used or not, and where.
@@ -136,6 +144,11 @@ impl Fleet {
         let written =
             |(name, place)| Written { layer: LayerName::Block(name), place, value: value.clone(), appended: false };
         found.map(written).into_iter().collect()
+    }
+
+    /// What two or more accounts or profiles say alike, and one place could say for them.
+    pub fn repeated(&self) -> Vec<Repeated> {
+        report::repeated(self)
     }
 
     /// What a person should look at, in a definition that is right.

@@ -4,7 +4,7 @@
 #     path = "profiles/gitlab.hcl"
 #   }
 #
-# name the profile `gitlab` after `standard` in the accounts, and `gitlab-merge` in the `only` of the assert about prod.
+# name the profile `gitlab` last in the accounts, and `gitlab-merge` in the `only` of the assert about prod.
 
 identity "gitlab" {
   issuer = "https://gitlab.com"

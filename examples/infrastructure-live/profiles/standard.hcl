@@ -22,3 +22,9 @@ profile "standard" {
     unreviewed = "create-only"
   }
 }
+
+# For what is in Europe as well.
+profile "two-regions" {
+  profiles = ["standard"]
+  regions  = append(["eu-west-1"])
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use owo_colors::{OwoColorize, Style};
 use portcullis_fleet::{
-    Access, AccountDiff, Change, Conditions, Finding, Fleet, FleetDiff, RightChange, Setting, Written,
+    Access, AccountDiff, Change, Conditions, Finding, Fleet, FleetDiff, Repeated, RightChange, Setting, Written,
 };
 use serde_json::Value as Json;
 
@@ -222,6 +222,33 @@ pub fn access(access: &[Access]) -> String {
     let nothing = ["every", "any", "nothing", "anyone else", ""].map(|text| (text.to_owned(), none.dimmed()));
     rows.push(nothing.to_vec());
     table::text(&rows, "")
+}
+
+/// What is repeated, and where it could be said once.
+pub fn report(repeated: &[Repeated]) -> String {
+    if repeated.is_empty() {
+        return format!("{}\n", "No account or profile repeats what another says.".green().bold());
+    }
+    let mut text = String::new();
+    for one in repeated {
+        let layers: Vec<String> = one.layers.iter().map(|(layer, _)| plain(&layer.to_string())).collect();
+        let _ = writeln!(text, "{} say the same:", layers.join(", ").bold());
+        for (path, value) in &one.values {
+            let _ = writeln!(text, "    {} = {}", plain(path).cyan(), literal(value));
+            for (layer, other) in one.others.get(path).into_iter().flatten() {
+                let _ = writeln!(text, "      {}", format!("{layer} says {}", literal(other)).dimmed());
+            }
+        }
+        for (layer, place) in &one.layers {
+            let _ = writeln!(text, "  {} {}  {}", "-->".blue().bold(), plain(&place.to_string()), layer.dimmed());
+        }
+        let remedy = match one.profiles.first() {
+            Some(profile) => format!("{profile} is used by exactly these: say it there."),
+            None => "Say it in a profile that these use.".to_owned(),
+        };
+        let _ = writeln!(text, "  {} {}", "help:".green(), plain(&remedy));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/infrastructure-live")
 }
 
-fn load(change: impl Fn(&str, String) -> String) -> Fleet {
+pub fn load(change: impl Fn(&str, String) -> String) -> Fleet {
     let read =
         |path: &str| Ok(fs::read_to_string(folder().join(path)).ok().map(|text| change(path, text).into_bytes()));
     Fleet::load(&read).unwrap_or_else(|faults| {
@@ -79,7 +79,7 @@ fn gitlab_can_be_added() {
         if path != "portcullis.hcl" {
             return text;
         }
-        text.replace("[\"standard\", \"workload\"]", "[\"standard\", \"workload\", \"gitlab\"]")
+        text.replace("\"workload\"]", "\"workload\", \"gitlab\"]")
             .replace("only    = [\"live-merge\"]", "only    = [\"live-merge\", \"gitlab-merge\"]")
             + "import \"gitlab\" {\n  path = \"profiles/gitlab.hcl\"\n}\n"
     });

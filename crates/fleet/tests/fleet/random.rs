@@ -154,7 +154,7 @@ impl Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn layers_come_to_what_they_say_in_whatever_order_they_are_written(plan in plan()) {

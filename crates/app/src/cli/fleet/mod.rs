@@ -5,6 +5,7 @@
 mod access;
 mod check;
 mod diff;
+mod report;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub enum Command {
     Diff(diff::Args),
     /// Who may do what, where, and under which conditions
     Access(access::Args),
+    /// What accounts and profiles repeat, and one profile could say
+    Report(report::Args),
 }
 
 /// Does it.
@@ -39,6 +42,7 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::Show(args) => show::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Report(args) => report::run(&args),
     }
 }
 

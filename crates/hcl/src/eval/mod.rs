@@ -296,15 +296,18 @@ fn no_common_type(a: &str, b: &str, at: &Origin) -> Fault {
         .remedy("Give both results the same type.")
 }
 
-/// A result as the type of both. Where that is a collection of anything, the parts are not made alike.
+/// A result as the type of both. Where that is a list of anything, the parts of a tuple are not made alike.
 fn as_result(value: &Value, common: &Type) -> Option<Value> {
-    let (Type::List(of) | Type::Set(of) | Type::Map(of)) = common else { return convert(value, common).ok() };
-    let differ = match Type::of(value) {
-        Type::Tuple(parts) => parts.windows(2).any(|pair| pair.first() != pair.last()),
-        Type::Object(parts) => parts.values().zip(parts.values().skip(1)).any(|(a, b)| a != b),
-        _ => false,
-    };
-    if **of == Type::Any && differ { None } else { convert(value, common).ok() }
+    if let (Type::List(of) | Type::Set(of), Type::Tuple(parts)) = (common, Type::of(value))
+        && **of == Type::Any
+    {
+        let mut parts = parts.iter().filter(|part| **part != Type::Any);
+        let first = parts.next();
+        if parts.any(|part| Some(part) != first) {
+            return None;
+        }
+    }
+    convert(value, common).ok()
 }
 
 /// Whether the type of the other result cannot change this one. For strings this is one thing less that

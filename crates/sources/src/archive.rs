@@ -22,6 +22,9 @@ const PATH_MAX_BYTES: usize = 1024;
 const DEPTH_MAX: usize = 64;
 /// What a zip's directory has before each of its entries.
 const ZIP_ENTRY: &[u8] = b"PK\x01\x02";
+/// What a zip ends with, and what stands 20 bytes before that where its numbers have 64 bits.
+const ZIP_END: &[u8] = b"PK\x05\x06";
+const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 /// Bytes of an archive's own for each entry, at most: headers, padding, long names.
 const OVERHEAD_BYTES: u64 = 8 * 1024;
 /// The kind of a file in its mode.
@@ -112,6 +115,13 @@ impl Making {
                 return Err(self.too_many());
             }
             rest = rest.get(at + ZIP_ENTRY.len()..).unwrap_or_default();
+        }
+        // With numbers of 64 bits it could claim a directory that no memory holds. No module needs them.
+        let ends = bytes.windows(ZIP_END.len()).enumerate().filter(|(_, window)| *window == ZIP_END);
+        let located =
+            |(at, _): (usize, &[u8])| at.checked_sub(20).and_then(|at| bytes.get(at..at + 4)) == Some(ZIP64_LOCATOR);
+        if ends.into_iter().any(located) {
+            return Err(broken("it is a zip64 archive"));
         }
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error.to_string()))?;
         for index in 0..archive.len() {
@@ -406,6 +416,11 @@ mod tests {
         let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
         let many: Vec<Odd<'_>> = names.iter().map(|name| Odd { name: name.as_bytes(), content: b"", ..FILE }).collect();
         assert!(refused(&tarred(&many), ArchiveKind::Tar).contains("entries"));
+        // A directory of numbers that no memory holds.
+        let good = zipped(&[("a", 0o644, b"x")]);
+        let end = good.windows(4).rposition(|window| window == ZIP_END).unwrap();
+        let claimed = [&good[..end], ZIP64_LOCATOR, &[0xff; 16], &good[end..]].concat();
+        assert!(refused(&claimed, ArchiveKind::Zip).contains("zip64"));
         let many: Vec<(&str, u32, &[u8])> = names.iter().map(|name| (name.as_str(), 0o644, &b""[..])).collect();
         assert!(refused(&zipped(&many), ArchiveKind::Zip).contains("entries"));
     }

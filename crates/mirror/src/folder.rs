@@ -157,12 +157,13 @@ fn ends_with_lock(name: impl AsRef<std::ffi::OsStr>) -> bool {
     name.as_ref().as_encoded_bytes().ends_with(b".lock")
 }
 
-/// How many bytes and packs the mirror has.
+/// How many bytes of the disk and how many packs the mirror has. A small file takes a block: a ref, of a few bytes, as
+/// much as the others.
 pub(crate) fn measure(dir: &Path) -> io::Result<(u64, usize)> {
     let (mut bytes, mut packs) = (0, 0);
     walk(dir, DEPTH_MAX, &mut |file| {
         // Git may replace a file while this looks; then it is counted next time.
-        bytes += fs::symlink_metadata(file).map_or(0, |meta| meta.len());
+        bytes += fs::symlink_metadata(file).map_or(0, |meta| meta.len().max(meta.blocks() * 512));
         packs += usize::from(file.extension().is_some_and(|extension| extension == "pack"));
         Ok(())
     })?;

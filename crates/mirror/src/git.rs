@@ -152,6 +152,8 @@ impl Git {
             .env_clear()
             .env("PATH", SEARCH)
             .env("LC_ALL", "C")
+            // Without it, curl looks the user's folder up and shows what a `.netrc` there has to whatever host asks.
+            .env("HOME", "/dev/null")
             .env("GIT_DIR", &self.dir)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_SYSTEM", "/dev/null")

@@ -16,6 +16,8 @@ use crate::{Credential, Limits, RepositoryUrl};
 
 /// More packs than this are made into one.
 const PACKS_MAX: usize = 40;
+/// How often it is looked how large a mirror has become during a fetch.
+const MEASURED_EVERY: Duration = Duration::from_secs(1);
 /// How long objects are kept that no branch reaches any more (a forced push): longer than a run is held.
 const UNREACHABLE_KEPT: &str = "4.weeks.ago";
 /// The branches that are fetched: all, and no refs of other kinds (no pull request refs).
@@ -287,6 +289,14 @@ impl Mirror {
         }
     }
 
+    /// How many bytes of the disk the mirror in a folder takes.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn bytes_of(dir: &Path) -> std::io::Result<u64> {
+        folder::measure(dir).map(|(bytes, _)| bytes)
+    }
+
     /// The bare repository, for readers of objects.
     pub fn git_dir(&self) -> &Path {
         &self.settings.dir
@@ -326,12 +336,22 @@ impl Mirror {
             arguments.push(TAGS);
         }
         let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, file_bytes: Some(room) };
-        let answer = self.git.run(call).await?;
+        let answer = tokio::select! {
+            answer = self.git.run(call) => answer?,
+            // A limit for one file holds neither many files nor many refs.
+            () = grown_to(dir, limits.repository_bytes) => {
+                folder::clear_leftovers(dir).map_err(failed)?;
+                return Err(self.too_large());
+            }
+        };
         if !answer.status.success() {
             // Git does not say that a file met its limit, but the file shows it.
             let full = folder::largest_object_file(dir).map_err(failed)? >= room;
             folder::clear_leftovers(dir).map_err(failed)?;
             return Err(if full { self.too_large() } else { self.why_not_fetched(&answer) });
+        }
+        if folder::measure(dir).map_err(failed)?.0 > limits.repository_bytes {
+            return Err(self.too_large());
         }
         if packs >= PACKS_MAX {
             self.repack(limits.fetch).await;
@@ -416,6 +436,18 @@ impl Mirror {
     async fn ask(&self, arguments: &[&str]) -> Result<Answer, Fault> {
         let time = self.settings.limits.query;
         self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await
+    }
+}
+
+/// Ends when a folder takes more than this on the disk.
+async fn grown_to(dir: &Path, bytes: u64) {
+    loop {
+        tokio::time::sleep(MEASURED_EVERY).await;
+        let dir = dir.to_owned();
+        let measured = tokio::task::spawn_blocking(move || folder::measure(&dir)).await;
+        if matches!(measured, Ok(Ok((found, _))) if found > bytes) {
+            return;
+        }
     }
 }
 

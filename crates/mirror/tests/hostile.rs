@@ -75,10 +75,13 @@ async fn the_credential_is_in_no_argument_and_in_no_call_that_does_not_need_it()
     assert_eq!(environments.iter().filter(|text| text.contains(encoded)).count(), 1, "the fetch alone has it");
     // Nothing of this process's environment goes in: what is there was put there.
     for text in environments {
+        assert!(text.lines().any(|line| line == "HOME=/dev/null"), "curl would find a `.netrc` without it: {text}");
         let foreign: Vec<&str> = text
             .lines()
             .filter(|line| {
-                !line.starts_with("GIT_") && !line.starts_with("PATH=/usr/local/bin:") && *line != "LC_ALL=C"
+                !line.starts_with("GIT_")
+                    && !line.starts_with("PATH=/usr/local/bin:")
+                    && !["LC_ALL=C", "HOME=/dev/null"].contains(line)
             })
             .collect();
         assert_eq!(foreign, Vec::<&str>::new());

@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use portcullis_estate::{Entry, Source};
+use portcullis_estate::{Entry, EntryKind, Source};
 use portcullis_model::{Code, DigestBuilder, Fault};
 
 /// Most files in a layout.
 pub const FILES_MAX: usize = 20_000;
 /// Most bytes in a layout.
 pub const BYTES_MAX: usize = 256 << 20;
+/// Most entries that are looked at for a layout, whether or not they are copied: a few objects of git can be a tree of
+/// any number of folders.
+const ENTRIES_MAX: usize = 100_000;
+/// Longest target of a symbolic link, in bytes (`PATH_MAX`).
+const TARGET_MAX_BYTES: usize = 4096;
 /// Longest chain of symbolic links that is followed.
 const LINKS_MAX: usize = 16;
 /// Deepest nesting of folders.
@@ -35,6 +40,7 @@ pub struct LayoutFile {
 pub struct Layout {
     files: BTreeMap<String, LayoutFile>,
     bytes: usize,
+    looked_at: usize,
 }
 
 /// Folders that tools leave behind: not code, and what is in them would be taken for what a tool made here.
@@ -182,9 +188,21 @@ impl Layout {
             Fault::new(Code::LAYOUT, format!("the folder {from:?} does not exist in the repository"))
                 .remedy("Correct `terraform.source`, or commit the folder.")
         })?;
+        self.looked_at = self.looked_at.saturating_add(entries.len());
+        if self.looked_at > ENTRIES_MAX {
+            return Err(Fault::new(
+                Code::LAYOUT,
+                format!("the folders to copy have more than {ENTRIES_MAX} entries, counted at {from:?}"),
+            )
+            .remedy("Keep generated folders out of module sources and unit folders."));
+        }
         for entry in entries {
             let path = join(from, &entry.name);
             let inside = join(relative, &entry.name);
+            // What would not be copied is not read either.
+            if matches!(entry.kind, EntryKind::File { .. }) && !rule.takes(&inside) {
+                continue;
+            }
             match follow(source, &path)? {
                 Some((_, Entry::File { bytes, executable })) if rule.takes(&inside) => {
                     self.put(join(to, &entry.name), bytes, executable)?;
@@ -245,7 +263,7 @@ fn follow(source: &dyn Source, path: &str) -> Result<Option<(String, Entry)>, Fa
                     )
                     .remedy("Replace it by a file, or let it point inside the repository.")
                 };
-                if target.starts_with('/') {
+                if target.starts_with('/') || target.len() > TARGET_MAX_BYTES {
                     return Err(leads_out());
                 }
                 path = normalize(folder, &target).ok_or_else(leads_out)?;
@@ -263,6 +281,8 @@ fn follow(source: &dyn Source, path: &str) -> Result<Option<(String, Entry)>, Fa
 
 #[cfg(test)]
 mod tests {
+    use portcullis_estate::DirEntry;
+
     use super::*;
 
     #[test]
@@ -291,6 +311,29 @@ mod tests {
         for folder in [".git", "sub/.terraform", ".terragrunt-cache"] {
             assert!(!rule.enters(folder), "{folder}");
         }
+    }
+
+    /// Two folders in each folder, down to some depth, and no file: a few objects in git.
+    struct Doubling(usize);
+
+    impl Source for Doubling {
+        fn read(&self, path: &str) -> Result<Option<Entry>, Fault> {
+            Ok((path.split('/').count() <= self.0).then_some(Entry::Dir))
+        }
+
+        fn list(&self, dir: &str) -> Result<Option<Vec<DirEntry>>, Fault> {
+            let inside = if dir == "." { 0 } else { dir.split('/').count() };
+            let names = if inside < self.0 { &["a", "b"][..] } else { &[] };
+            let entry = |name: &&str| DirEntry { name: (*name).to_owned(), kind: EntryKind::Dir };
+            Ok(Some(names.iter().map(entry).collect()))
+        }
+    }
+
+    #[test]
+    fn folders_without_files_have_a_limit_as_well() {
+        let copied = |depth| Layout::default().copy_folder(&Doubling(depth), ".", "x", &CopyRule::whole());
+        assert_eq!(copied(10), Ok(()));
+        assert_eq!(copied(24).map_err(|fault| fault.code()), Err(Code::LAYOUT));
     }
 
     #[test]

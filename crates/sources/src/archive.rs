@@ -124,6 +124,10 @@ impl Making {
             return Err(broken("it is a zip64 archive"));
         }
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error.to_string()))?;
+        // Of two entries of one name the library has one.
+        if archive.len() != zip_entries(bytes, archive.central_directory_start()) {
+            return Err(broken("a path is in it twice"));
+        }
         for index in 0..archive.len() {
             let mut file = archive.by_index(index).map_err(|error| broken(&error.to_string()))?;
             let name = std::str::from_utf8(file.name_raw()).map_err(|_| broken("a name is not UTF-8"))?.to_owned();
@@ -270,6 +274,20 @@ impl Making {
     }
 }
 
+/// How many entries a zip's directory has: each has a fixed part with the lengths of what follows it (APPNOTE 4.3.12).
+fn zip_entries(bytes: &[u8], directory: u64) -> usize {
+    const FIXED: usize = 46;
+    let mut at = usize::try_from(directory).unwrap_or(usize::MAX);
+    let mut count = 0;
+    while let Some(entry) = bytes.get(at..).filter(|rest| rest.starts_with(ZIP_ENTRY)) {
+        let length = |low: usize| Some(usize::from(u16::from_le_bytes([*entry.get(low)?, *entry.get(low + 1)?])));
+        let (Some(name), Some(extra), Some(comment)) = (length(28), length(30), length(32)) else { break };
+        count += 1;
+        at += FIXED + name + extra + comment;
+    }
+    count
+}
+
 fn twice(path: &str) -> Fault {
     broken(&format!("{} is in it twice", quoted(path)))
 }
@@ -394,6 +412,11 @@ mod tests {
         // Behind a link that an unpacker on a disk would follow.
         let link = Odd { name: b"l", kind: tar::EntryType::Symlink, link: "/etc", content: b"", ..FILE };
         refused(&tarred(&[link, Odd { name: b"l/passwd", ..FILE }]), ArchiveKind::Tar);
+        let mut zip = zipped(&[("aa", 0o644, b"one"), ("ab", 0o644, b"two")]);
+        while let Some(at) = zip.windows(2).position(|window| window == b"ab") {
+            zip[at + 1] = b'a';
+        }
+        assert!(refused(&zip, ArchiveKind::Zip).contains("twice"));
         let cases = [Odd { name: b"README", ..FILE }, Odd { name: b"readme", ..FILE }];
         assert_eq!(unpack(&tarred(&cases), ArchiveKind::Tar, BOUNDS).unwrap().list(".").unwrap().unwrap().len(), 2);
     }

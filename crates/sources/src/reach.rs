@@ -13,9 +13,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 /// Where clouds hand out credentials, besides the link-local addresses: Azure, Alibaba, Oracle.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
-/// The same over IPv6: AWS, Google Cloud.
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+/// The same over IPv6: Google Cloud, Oracle, Scaleway.
+const METADATA_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+];
+/// The network of AWS's services for an instance: metadata, and credentials of EKS pods.
+const AWS_V6: [u16; 2] = [0xfd00, 0xec2];
 
 /// Whether an address is never connected to. Loopback is, for a host that is named as such.
 pub(crate) fn is_forbidden(address: IpAddr, loopback_named: bool) -> bool {
@@ -30,6 +35,7 @@ pub(crate) fn is_forbidden(address: IpAddr, loopback_named: bool) -> bool {
                 || address.is_multicast()
                 || address.is_unicast_link_local()
                 || METADATA_V6.contains(&address)
+                || address.segments().starts_with(&AWS_V6)
         }
     }
 }
@@ -44,12 +50,14 @@ fn is_forbidden_v4(address: Ipv4Addr, loopback_named: bool) -> bool {
         || METADATA_V4.contains(&address)
 }
 
-/// The IPv4 address in an IPv6 one: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// The IPv4 address in an IPv6 one: mapped, compatible, translated (RFC 2765), NAT64 (RFC 6052, and RFC 8215 where it
+/// ends with the address), 6to4 (RFC 3056).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, high, low] = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(v4(high, low)),
+        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] => Some(v4(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => Some(v4(high, low)),
         [0, 0, 0, 0, 0, 0] if high != 0 => Some(v4(high, low)),
         [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
@@ -120,7 +128,12 @@ mod tests {
             "2002:a9fe:a9fe::1",
             "2002:7f00:1::",
             "fe80::1",
+            "64:ff9b:1::a9fe:a9fe",
+            "::ffff:0:a9fe:a9fe",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
             "fd20:ce::254",
             "ff02::1",
         ] {

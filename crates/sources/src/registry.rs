@@ -117,8 +117,11 @@ impl Registry<'_> {
     }
 }
 
-/// `1.2.3` as numbers; `None` for a pre-release and what is no version.
+/// `1.2.3` as numbers; `None` for a pre-release and what is no version. A version becomes a part of a URL.
 fn numbers(text: &str) -> Option<Vec<u64>> {
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)) {
+        return None;
+    }
     let text = text.split('+').next()?;
     let numbers: Option<Vec<u64>> = text.split('.').map(|part| part.parse().ok()).collect();
     numbers.filter(|numbers| !numbers.is_empty() && numbers.len() <= 4)
@@ -133,5 +136,7 @@ mod tests {
         assert!(numbers("1.10.0") > numbers("1.9.9"));
         assert_eq!(numbers("2.0.0-rc1"), None);
         assert_eq!(numbers("x"), None);
+        assert_eq!(numbers("1.0.0+build.7"), Some(vec![1, 0, 0]));
+        assert_eq!(numbers("1.0.0+/../x"), None);
     }
 }

@@ -28,8 +28,10 @@ use crate::{page, reach};
 
 /// Most answers that lead from one source to the next: a registry, a page, what it names.
 const HOPS_MAX: usize = 4;
-/// How long it is remembered what a source was resolved to, for the tasks of one run.
-const REMEMBERED: Duration = Duration::from_secs(600);
+/// How long it is remembered what a source was resolved to, for the tasks of one run: longer than a run.
+const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Most sources of which it is remembered. A run with more than that may see another state of one.
+const REMEMBERED_MAX: usize = 20_000;
 /// Archives that are fetched or unpacked at a time: each is in memory.
 const AT_A_TIME: usize = 2;
 
@@ -46,6 +48,8 @@ pub struct Limits {
     pub repository_bytes: u64,
     /// Most mirrors that are kept.
     pub mirrors: usize,
+    /// Most bytes of all mirrors, before another one is made.
+    pub mirrors_bytes: u64,
     /// Most bytes of all archives that are kept.
     pub archives_bytes: u64,
     /// Longest time for one download, and for one fetch of a repository.
@@ -60,6 +64,7 @@ impl Default for Limits {
             entries: 20_000,
             repository_bytes: 2 << 30,
             mirrors: 64,
+            mirrors_bytes: 8 << 30,
             archives_bytes: 2 << 30,
             time: Duration::from_secs(300),
         }
@@ -203,7 +208,9 @@ impl Sources {
     ///
     /// # Errors
     /// Those of the file system, and of an authority that is none.
-    pub fn open(settings: Settings) -> Result<Self, Fault> {
+    pub fn open(mut settings: Settings) -> Result<Self, Fault> {
+        // As a mirror names its folder.
+        settings.dir = std::path::absolute(&settings.dir).map_err(|error| Fault::io(settings.dir.display(), &error))?;
         let pem = settings.ca_file.as_deref().map(fs::read).transpose();
         let pem = pem.map_err(|error| Fault::io("the file of certificate authorities", &error))?;
         let credentials: Arc<[SourceCredential]> = settings.credentials.clone().into();
@@ -212,7 +219,7 @@ impl Sources {
         let git = settings.dir.join("git");
         let failed = |error: std::io::Error| Fault::io(git.display(), &error);
         fs::create_dir_all(&git).map_err(failed)?;
-        remove_surplus(&git, settings.limits.mirrors).map_err(failed)?;
+        remove_gone(&git).map_err(failed)?;
         Ok(Sources {
             settings,
             credentials,
@@ -248,7 +255,14 @@ impl Sources {
 
     async fn slot(&self, key: &str) -> Arc<Slot> {
         let mut remembered = self.remembered.lock().await;
-        remembered.retain(|_, slot| slot.made.elapsed() < REMEMBERED);
+        if !remembered.contains_key(key) {
+            remembered.retain(|_, slot| slot.made.elapsed() < REMEMBERED);
+            if remembered.len() >= REMEMBERED_MAX
+                && let Some(oldest) = remembered.iter().min_by_key(|(_, slot)| slot.made).map(|(key, _)| key.clone())
+            {
+                remembered.remove(&oldest);
+            }
+        }
         let new = || Arc::new(Slot { made: Instant::now(), resolution: Mutex::new(None) });
         Arc::clone(remembered.entry(key.to_owned()).or_insert_with(new))
     }
@@ -327,19 +341,10 @@ impl Sources {
             kept.used = Instant::now();
             return Ok(Arc::clone(&kept.mirror));
         }
-        while mirrors.len() >= self.settings.limits.mirrors {
-            let free = mirrors.iter().filter(|(_, kept)| Arc::strong_count(&kept.mirror) == 1);
-            let oldest = free.min_by_key(|(_, kept)| kept.used).map(|(url, _)| url.clone());
-            let Some(gone) = oldest.and_then(|url| mirrors.remove(&url)) else {
-                return Err(Fault::new(Code::SOURCE_FETCH, "too many repositories of modules are in use at once")
-                    .remedy("Try again when other tasks have ended."));
-            };
-            let dir = gone.mirror.git_dir().to_owned();
-            fs::remove_dir_all(&dir).map_err(|error| Fault::io(dir.display(), &error))?;
-        }
+        let name = format!("{}.git", Digest::of(url.as_bytes()));
+        self.make_room(&mut mirrors, &name).await?;
         let repository = RepositoryUrl::parse(url)?;
-        let name = Digest::of(url.as_bytes());
-        let mut settings = MirrorSettings::new(self.settings.dir.join("git").join(format!("{name}.git")), repository);
+        let mut settings = MirrorSettings::new(self.settings.dir.join("git").join(name), repository);
         let ssh = url.starts_with("ssh://");
         settings.credential = credential::find(&self.credentials, &address_of(url), ssh).cloned();
         if ssh && settings.credential.is_none() {
@@ -354,6 +359,47 @@ impl Sources {
         let mirror = Arc::new(Mirror::open(settings).await?);
         mirrors.insert(url.to_owned(), Kept { mirror: Arc::clone(&mirror), used: Instant::now() });
         Ok(mirror)
+    }
+
+    /// Removes the mirrors that were used longest ago until there is room for another one. What is on disk counts, also
+    /// what an earlier runner left there.
+    async fn make_room(&self, mirrors: &mut HashMap<String, Kept>, name: &str) -> Result<(), Fault> {
+        let limits = self.settings.limits;
+        let git = self.settings.dir.join("git");
+        let failed = |error: std::io::Error| Fault::io(git.display(), &error);
+        let folder = git.clone();
+        let sizes = blocking(move || sizes(&folder).map_err(|error| Fault::io(folder.display(), &error))).await?;
+        let others = sizes.into_iter().filter(|(path, _)| path.file_name().is_none_or(|found| found != name));
+        let mut found: Vec<_> = others
+            .map(|(path, bytes)| {
+                let known = mirrors.iter().find(|(_, kept)| kept.mirror.git_dir() == path);
+                let busy = known.is_some_and(|(_, kept)| Arc::strong_count(&kept.mirror) > 1);
+                (known.map(|(_, kept)| kept.used), path, known.map(|(url, _)| url.clone()), busy, bytes)
+            })
+            .collect();
+        // Those that this runner has not used yet come first.
+        found.sort();
+        let (mut count, mut bytes) = (found.len(), found.iter().map(|(.., bytes)| bytes).sum::<u64>());
+        for (_, path, url, _, size) in found.iter().filter(|(.., busy, _)| !busy) {
+            if count < limits.mirrors && bytes <= limits.mirrors_bytes {
+                break;
+            }
+            if let Some(url) = url {
+                mirrors.remove(url);
+            }
+            // Under another name first: one that is half there is no mirror.
+            let gone = path.with_extension("gone");
+            if gone != *path && gone.exists() {
+                fs::remove_dir_all(&gone).map_err(failed)?;
+            }
+            fs::rename(path, &gone).and_then(|()| fs::remove_dir_all(&gone)).map_err(failed)?;
+            (count, bytes) = (count - 1, bytes.saturating_sub(*size));
+        }
+        if count < limits.mirrors && bytes <= limits.mirrors_bytes {
+            return Ok(());
+        }
+        Err(Fault::new(Code::SOURCE_FETCH, "too many repositories of modules are in use at once")
+            .remedy("Try again when other tasks have ended."))
     }
 
     /// The digest of an archive, which is kept then. One that is named by it and is there already needs no network.
@@ -481,16 +527,26 @@ fn content_digest(files: &dyn Source, root: &str) -> Result<Digest, Fault> {
     Ok(digest.finish())
 }
 
-/// Removes the mirrors that were fetched longest ago where there are more than may be kept.
-fn remove_surplus(dir: &Path, most: usize) -> std::io::Result<()> {
-    let mut found = Vec::new();
+/// The mirrors on disk, and how many bytes each takes.
+fn sizes(dir: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
+    let mut sizes = Vec::new();
     for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        found.push((entry.metadata()?.modified()?, entry.path()));
+        let path = entry?.path();
+        let bytes = Mirror::bytes_of(&path)?;
+        sizes.push((path, bytes));
     }
-    found.sort();
-    let surplus = found.len().saturating_sub(most);
-    found.iter().take(surplus).try_for_each(|(_, path)| fs::remove_dir_all(path))
+    Ok(sizes)
+}
+
+/// Removes what was being removed when a runner was killed.
+fn remove_gone(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "gone") {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {

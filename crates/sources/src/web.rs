@@ -55,10 +55,11 @@ impl Answer {
 pub(crate) struct Web {
     client: Client,
     credentials: Arc<[SourceCredential]>,
+    time: Duration,
 }
 
 impl Web {
-    /// With certificate authorities (PEM) besides the host's, and a limit on the time of each request.
+    /// With certificate authorities (PEM) besides the host's, and a limit on the time of each [`Web::get`].
     pub fn new(credentials: Arc<[SourceCredential]>, ca_pem: Option<&[u8]>, time: Duration) -> Result<Self, Fault> {
         let bad = |error: reqwest::Error| {
             Fault::new(Code::BAD_OPTION, format!("modules cannot be fetched this way: {}", chain(&error.without_url())))
@@ -70,20 +71,27 @@ impl Web {
             .dns_resolver(Arc::new(Guarded))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT)
-            .timeout(time)
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = ca_pem {
             let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(bad)?;
             builder = builder.tls_certs_merge(authorities);
         }
-        Ok(Web { client: builder.build().map_err(bad)?, credentials })
+        Ok(Web { client: builder.build().map_err(bad)?, credentials, time })
     }
 
-    /// Gets a URL, over redirects.
+    /// Gets a URL, over redirects: all of them together have the time of one.
     ///
     /// # Errors
     /// `PC-0615` for a hop that is not allowed, `PC-0616` for whatever keeps it from being fetched.
     pub async fn get(&self, url: &str, ask: Ask<'_>) -> Result<Answer, Fault> {
+        let ended = tokio::time::timeout(self.time, self.follow(url, ask)).await;
+        ended.unwrap_or_else(|_| {
+            let why = format!("it takes longer than {} s", self.time.as_secs());
+            Err(failed(&address_of(url), &why).remedy("Check that the runner reaches that host, then try again."))
+        })
+    }
+
+    async fn follow(&self, url: &str, ask: Ask<'_>) -> Result<Answer, Fault> {
         let mut url = Url::parse(url).map_err(|error| failed(url, &error.to_string()))?;
         for _ in 0..=REDIRECTS_MAX {
             let address = checked(&url, ask.permit)?;

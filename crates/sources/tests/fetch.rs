@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use portcullis_estate::{Entry, Source};
 use portcullis_mirror::Credential;
@@ -433,4 +434,93 @@ async fn mirrors_make_room_for_others() {
     world.fetch(&two.source("?ref=v1")).await.unwrap();
     assert_eq!(mirrors(world.dir.path()), 1);
     world.fetch(&one.source("?ref=v1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repository_of_many_small_files_is_held_to_its_size_as_well() {
+    // Over git's old protocol each object is a file of its own, so no file of them meets a limit for one file.
+    let files = FileServer::start();
+    let repo = TestRepo::new();
+    let mut random = 1u64;
+    for number in 0..40 {
+        let bytes = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            random.to_be_bytes()[0]
+        });
+        repo.write(&format!("f{number}"), bytes.take(100_000).collect::<Vec<_>>());
+    }
+    repo.commit("large");
+    repo.tag("v1");
+    repo.push();
+    repo.git_remote(&["update-server-info"]);
+    serve_folder(&files, &repo.remote(), "/a.git");
+    let world = World::with(&[format!("{}/a", files.host())], |settings| {
+        settings.limits.repository_bytes = 1_000_000;
+    });
+    assert_eq!(world.code(&format!("git::{}?ref=v1", files.url("/a.git"))).await, Code::REPOSITORY_TOO_LARGE);
+}
+
+/// Every file of a folder, as it is.
+fn serve_folder(files: &FileServer, folder: &Path, at: &str) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{at}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            serve_folder(files, &entry.path(), &path);
+        } else {
+            files.put(&path, std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn mirrors_of_an_earlier_runner_make_room_as_well() {
+    let (one, two) = (Modules::new(None), Modules::new(None));
+    let dir = tempfile::tempdir().unwrap();
+    let allow: Vec<SourcePattern> =
+        [one.place(), two.place()].iter().map(|text| SourcePattern::parse(text).unwrap()).collect();
+    for modules in [&one, &two] {
+        let mut settings = Settings::new(dir.path());
+        settings.limits.mirrors = 1;
+        let sources = Sources::open(settings).unwrap();
+        let source = RemoteSource::parse(&modules.source("?ref=v1")).unwrap();
+        let order = Order { source: &source, allow: &allow, default_registry: "x.example", scope: "run" };
+        sources.fetch(order).await.unwrap();
+        assert_eq!(std::fs::read_dir(dir.path().join("git")).unwrap().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn mirrors_have_a_limit_in_bytes_together() {
+    let (one, two) = (Modules::new(None), Modules::new(None));
+    let world = World::with(&[one.place(), two.place()], |settings| settings.limits.mirrors_bytes = 1);
+    world.fetch(&one.source("?ref=v1")).await.unwrap();
+    world.fetch(&two.source("?ref=v1")).await.unwrap();
+    assert_eq!(std::fs::read_dir(world.dir.path().join("git")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_registry_says_is_the_version_is_one() {
+    let files = FileServer::start();
+    registry(&files, "/d/a.tgz");
+    let versions = r#"{"modules":[{"versions":[{"version":"9.0.0+/../../../../../../secret?x="}]}]}"#;
+    files.put("/api/modules/acme/vpc/aws/versions", versions);
+    let world = World::new(&[format!("{}/**", files.host())]);
+    assert_eq!(world.code(&format!("tfr://{}/acme/vpc/aws", files.host())).await, Code::SOURCE_FETCH);
+    assert!(files.asked().iter().all(|asked| !asked.path.contains("secret")));
+}
+
+#[tokio::test]
+async fn a_host_that_redirects_slowly_has_no_more_time_than_one_that_does_not() {
+    let files = FileServer::start();
+    for hop in 0..5 {
+        files.slow(&format!("/m/{hop}.zip"), Duration::from_millis(400));
+        files.redirect(&format!("/m/{hop}.zip"), &format!("{}.zip", hop + 1));
+    }
+    files.put("/m/5.zip", zip(&[("main.tf", "")]));
+    let world = World::with(&[format!("{}/m/*", files.host())], |settings| {
+        settings.limits.time = Duration::from_millis(1000);
+    });
+    assert_eq!(world.code(&files.url("/m/0.zip")).await, Code::SOURCE_FETCH);
+    assert!(!files.asked().iter().any(|asked| asked.path == "/m/5.zip"));
 }

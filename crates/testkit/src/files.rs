@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -32,6 +33,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Shared {
     replies: Mutex<BTreeMap<String, Reply>>,
+    slow: Mutex<BTreeMap<String, Duration>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -93,6 +95,11 @@ impl FileServer {
         self.shared.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), reply);
     }
 
+    /// Lets a path be answered only after some time.
+    pub fn slow(&self, path: &str, time: Duration) {
+        self.shared.slow.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), time);
+    }
+
     /// What was asked so far, and forgets it.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner))
@@ -112,6 +119,10 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let asked = Asked { path: request.uri().to_string(), authorization: authorization.map(str::to_owned) };
     shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+    let slow = shared.slow.lock().unwrap_or_else(PoisonError::into_inner).get(request.uri().path()).copied();
+    if let Some(time) = slow {
+        tokio::time::sleep(time).await;
+    }
     let known = shared.replies.lock().unwrap_or_else(PoisonError::into_inner).get(request.uri().path()).cloned();
     let reply = known.unwrap_or(Reply { status: 404, ..Reply::default() });
     let mut response = Response::new(Body::from(reply.body));

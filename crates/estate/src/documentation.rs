@@ -14,8 +14,8 @@ const ENDINGS: [&str; 4] = [".md", ".markdown", ".adoc", ".rst"];
 const NAMES: [&str; 4] = ["readme", "license", "changelog", "contributing"];
 /// What code has that reads files by a name, or starts a program that could: functions (`file`, `fileset`,
 /// `templatefile`, …), resources and arguments (`archive_file`, `source_dir`, `local-exec`), the module's own folder.
-const WORDS: [&str; 9] =
-    ["file", "path.", "dir", "template", "provisioner", "external", "local-exec", "\".\"", "\"./\""];
+const WORDS: [&str; 10] =
+    ["file", "path.", "path(", "dir", "template", "provisioner", "external", "local-exec", "\".\"", "\"./\""];
 
 /// Whether a file is documentation by its name.
 pub(crate) fn is_documentation(file: &str) -> bool {
@@ -66,6 +66,7 @@ mod tests {
             "for_each = fileset(path.module, \"*\")",
             "source_dir = var.x",
             "chart = \".\"",
+            "context = abspath(\"\")",
             "data \"external\" \"x\" {}",
             "source = \"README.md\"",
         ] {

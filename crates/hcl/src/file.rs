@@ -42,7 +42,7 @@ struct Written {
 impl File {
     /// Parses HCL. `PC-0401` when it is too large, `PC-0400` with the place when it does not parse.
     pub fn parse(path: &str, text: &[u8], limits: &Limits) -> Result<Arc<File>, Fault> {
-        File::unparsed(path, text, limits)?.parsed(limits)
+        File::decoded(path, text, limits, syntax::decode_body)?.parsed(limits)
     }
 
     /// Parses HCL that was made of a file in another notation. Places are those of the file as it is written:
@@ -73,13 +73,18 @@ impl File {
     }
 
     fn unparsed(path: &str, text: &[u8], limits: &Limits) -> Result<File, Fault> {
+        File::decoded(path, text, limits, syntax::decode)
+    }
+
+    fn decoded(path: &str, text: &[u8], limits: &Limits, decode: syntax::Decode) -> Result<File, Fault> {
         if text.len() > limits.file_bytes {
             let message = format!("the file is larger than {} bytes", limits.file_bytes);
             return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
         }
-        syntax::decode(text)
-            .map(|text| File::of(path, text))
-            .map_err(|(diagnosis, before)| File::of(path, before).diagnosed(&diagnosis))
+        match decode(text) {
+            Ok(text) => Ok(File::of(path, &text)),
+            Err((diagnosis, text)) => Err(File::of(path, &text).diagnosed(&diagnosis)),
+        }
     }
 
     fn of(path: &str, text: &str) -> File {
@@ -290,6 +295,16 @@ mod tests {
         assert_eq!(fault.code(), Code::HCL_SYNTAX);
         assert_eq!(fault.place().unwrap().file, "x/a.hcl");
         assert!(fault.place().unwrap().line >= 2);
+    }
+
+    #[test]
+    fn what_is_no_text_may_stand_in_a_comment() {
+        let limits = Limits::default();
+        let file = File::parse("a", b"# Stra\xdfe\na = 1 /* \xff */\n", &limits).unwrap();
+        assert_eq!(file.body().attributes().count(), 1);
+        assert_eq!(file.text(), "# Stra?e\na = 1 /* ? */\n");
+        assert!(File::parse("a", b"# \xdf\na = \"\xdf\"\n", &limits).is_err());
+        assert!(File::plain("a", b"# \xdf\n", &limits).is_err());
     }
 
     #[test]

@@ -304,6 +304,8 @@ mod tests {
             json!({"a": [1, 2], "m": {"x": 1, "y": 3}, "n": null})
         );
         assert_eq!(merged(&json!({"a": "x"}), &json!({"a": {"b": 1}})), json!({"a": {"b": 1}}));
-        assert!(deep_merge(&value(&json!({"a": "x"})), &value(&json!({"a": [1]}))).is_err());
+        let fault = |parent| deep_merge(&value(&parent), &value(&json!({"a": [1]}))).unwrap_err();
+        assert_eq!(fault(json!({"a": "x"})).message(), "a list cannot be merged into a string");
+        assert_eq!(fault(json!({"a": {}})).message(), "a list cannot be merged into an object");
     }
 }

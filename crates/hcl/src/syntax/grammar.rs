@@ -56,7 +56,7 @@ pub(super) struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, scanned: Scanned, limits: &'t Limits) -> Self {
-        let Scanned { tokens, returned } = scanned;
+        let Scanned { tokens, returned, .. } = scanned;
         Parser {
             text,
             tokens,

@@ -28,6 +28,6 @@ mod template;
 mod token;
 
 pub(crate) use diagnosis::Diagnosis;
-pub(crate) use encoding::decode;
+pub(crate) use encoding::{Decode, decode, decode_body};
 pub(crate) use grammar::{body, template};
 pub(crate) use rewrites::{Renamed, Rewrites, parse};

@@ -29,6 +29,7 @@ struct Scanner<'t> {
     /// Depths of braces at which a template goes on.
     returns: Vec<i64>,
     returned: Vec<usize>,
+    comments: Vec<Range<usize>>,
 }
 
 /// What a text is made of.
@@ -37,6 +38,7 @@ pub(super) struct Scanned {
     pub(super) tokens: Vec<Token>,
     /// Carriage returns in the middle of a comment of one line.
     pub(super) returned: Vec<usize>,
+    pub(super) comments: Vec<Range<usize>>,
 }
 
 /// The tokens of a body.
@@ -53,8 +55,17 @@ fn scan(text: &str, mode: Mode) -> Scanned {
     let tokens = Vec::with_capacity(text.len() / 6);
     let bytes = text.as_bytes();
     let modes = vec![mode];
-    let mut scanner =
-        Scanner { text, bytes, at: 0, tokens, modes, braces: 0, returns: Vec::new(), returned: Vec::new() };
+    let mut scanner = Scanner {
+        text,
+        bytes,
+        at: 0,
+        tokens,
+        modes,
+        braces: 0,
+        returns: Vec::new(),
+        returned: Vec::new(),
+        comments: Vec::new(),
+    };
     while scanner.at < text.len() {
         match scanner.modes.last_mut() {
             Some(Mode::Quoted) => scanner.quoted(),
@@ -67,7 +78,7 @@ fn scan(text: &str, mode: Mode) -> Scanned {
         }
     }
     scanner.push(Kind::End, 0);
-    Scanned { tokens: scanner.tokens, returned: scanner.returned }
+    Scanned { tokens: scanner.tokens, returned: scanner.returned, comments: scanner.comments }
 }
 
 impl Scanner<'_> {
@@ -215,6 +226,7 @@ impl Scanner<'_> {
         let mut line = self.text.get(self.at..end).unwrap_or("");
         line = line.strip_suffix('\r').filter(|_| end < self.bytes.len()).unwrap_or(line);
         self.returned.extend(line.match_indices('\r').map(|(at, _)| self.at + at));
+        self.comments.push(self.at..end);
         self.at = end;
         if self.at < self.bytes.len() {
             self.push(Kind::Newline, 1);
@@ -223,7 +235,10 @@ impl Scanner<'_> {
 
     fn long_comment(&mut self) {
         match self.text.get(self.at + 2..).and_then(|rest| rest.find("*/")) {
-            Some(length) => self.at += length + 4,
+            Some(length) => {
+                self.comments.push(self.at..self.at + length + 4);
+                self.at += length + 4;
+            }
             None => self.push(Kind::Bad(Bad::Comment), self.bytes.len() - self.at),
         }
     }

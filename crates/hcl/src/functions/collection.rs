@@ -261,7 +261,7 @@ fn matchkeys(call: &Call<'_>) -> Result<Value, Fault> {
         return Err(call.fault("values and keys must be equally many"));
     }
     // Keys are compared as the type that all of them have in common.
-    let types: Vec<Type> = keys.iter().chain(wanted).map(Type::of).collect();
+    let types: Vec<Type> = [call.element(1)?, call.element(2)?].into_iter().filter(|of| *of != Type::Any).collect();
     let of = if types.is_empty() { Some(Type::Any) } else { unify(&types) };
     let of = of.ok_or_else(|| call.fault("all keys must have the same type"))?;
     let as_common = |key: &Value| convert(key, &of).map_err(|why| call.fault(why));

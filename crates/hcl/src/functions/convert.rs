@@ -8,7 +8,7 @@ use super::Param::Nullable;
 use super::{Call, Depth, Function, plain};
 use crate::Value;
 use crate::types::{Type, convert};
-use crate::value::Kind;
+use crate::value::{Kind, SeqKind};
 
 pub(super) const TABLE: &[Function] = &[
     plain("tobool", &[Nullable], |call| to(call, &Type::Bool)).depth(Depth::Raw),
@@ -48,6 +48,12 @@ fn to(call: &Call<'_>, wanted: &Type) -> Result<Value, Fault> {
         let what = crate::value::article(value.type_name());
         call.fault(format!("{what} cannot be converted: {why}"))
     })?;
+    // Unknown elements of a set may turn out to be the same.
+    if let (Kind::Seq(SeqKind::Set, _), Kind::Seq(SeqKind::List, _), false) =
+        (value.kind(), made.kind(), value.is_known_deep())
+    {
+        return Ok(call.open().never_null(Type::of(&made)));
+    }
     if let Kind::Unknown(unknown) = made.kind() {
         return Ok(call.open().refined(unknown.of().clone(), unknown.is_never_null()));
     }

@@ -92,7 +92,8 @@ pub(super) fn check(function: &str, args: &[Value]) -> Result<(), String> {
     match (function, &first) {
         ("setintersection" | "setsubtract" | "setunion", _) => element_type(args).map(drop),
         ("element" | "slice", Some(Type::Set(_))) => Err("a list is required, not a set".to_owned()),
-        ("sum", Some(Type::List(of) | Type::Set(of))) if !can_convert(of, &Type::Number) => {
+        ("length", Some(Type::Bool | Type::Number)) => Err("a string, list or map is required".to_owned()),
+        ("sum", Some(Type::List(of) | Type::Set(of))) if !of.is_primitive() && !can_convert(of, &Type::Number) => {
             Err("a list of numbers is required".to_owned())
         }
         _ => Ok(()),
@@ -127,6 +128,10 @@ fn of_arguments(function: &str, args: &[Value]) -> Option<Type> {
             Type::List(_) => list(first.clone()),
             _ => list(list(Type::Any)),
         },
+        "coalesce" => {
+            let typed: Vec<Type> = types.iter().filter(|of| **of != Type::Any).cloned().collect();
+            unify(&typed)?
+        }
         "concat" if types.iter().all(|of| matches!(of, Type::List(_))) => unify(&types)?,
         "distinct" | "slice" if matches!(first, Type::List(_)) => first.clone(),
         "distinct" => match first {

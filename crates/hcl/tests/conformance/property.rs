@@ -88,6 +88,8 @@ fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
         (Outcome::Value(ours), Outcome::Fault(_)) if ours.contains("unknown") && has_sets(expression) => false,
         // What `length` and its like count has only 64 bits in Terraform, and a rest is made with those.
         (Outcome::Value(_), Outcome::Value(_)) if expression.contains(" % ") && expression.contains("length(") => false,
+        // One that is false decides, whatever an unknown turns out to be.
+        (Outcome::Value(_), Outcome::Value(said)) if said.contains("unknown") && decides(expression) => false,
         // Values that are chosen by keys are known when both are.
         (Outcome::Value(_), Outcome::Value(said)) if said == "unknown" && expression.contains("matchkeys(") => false,
         // What `sort` makes of unknown elements is never null.
@@ -107,6 +109,10 @@ fn differs(host: &Host, expression: &str, said: &Outcome) -> bool {
         (Outcome::Value(ours), Outcome::Value(said)) => without_minus_zero(ours) != without_minus_zero(said),
         _ => true,
     }
+}
+
+fn decides(expression: &str) -> bool {
+    expression.contains("alltrue(") || expression.contains("anytrue(")
 }
 
 fn has_sets(expression: &str) -> bool {

@@ -223,3 +223,38 @@ fn units_that_a_stack_takes_from_another_repository_are_known_from_a_clone() {
     let shown = units(&repo.path(), &["show", "live/.terragrunt-stack/vpc", "--sources", folder]);
     assert!(shown.text().contains("name = \"one\""), "{}", shown.text());
 }
+
+#[test]
+fn a_plain_folder_without_git_is_looked_at_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let put = |path: &str, text: &str| {
+        std::fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
+        std::fs::write(at.join(path), text).unwrap();
+    };
+    SMALL.iter().for_each(|(path, text)| put(path, text));
+    put(
+        "live/json/terragrunt.hcl.json",
+        "{\"inputs\": {\"name\": \"${upper(\\\"x\\\")}\"}, \"terraform\": {\"source\": \"../../modules/m\"}}",
+    );
+    put("stacks/net/main.tf", "");
+    let run =
+        |arguments: &[&str]| units(std::path::Path::new("/"), &[arguments, &["--repo", at.to_str().unwrap()]].concat());
+    assert_eq!(run(&["list", "--json"]).json().as_array().unwrap().len(), 4);
+    let list = run(&["list", "--json", "--root-modules", "stacks/*"]).json();
+    assert_eq!(list[4]["path"], "stacks/net");
+    assert_eq!(run(&["list", "--json", "--account-id", "123456789012"]).json()[3]["exact"], true);
+    for path in ["live/json", "live/json/terragrunt.hcl.json", "./live/json/"] {
+        assert_eq!(run(&["show", path, "--json"]).json()["inputs"]["name"], "X");
+    }
+    assert_eq!(run(&["check"]).text(), "nothing is wrong (4 units)\n");
+    assert_eq!(run(&["order", "--json"]).json().as_array().unwrap().len(), 4);
+    assert!(run(&["graph"]).text().contains("└── live/app"));
+    // What needs a revision says that there is none.
+    for arguments in [&["list", "--rev", "HEAD"] as &[&str], &["affected", "HEAD"], &["diff", "A..B"]] {
+        let ran = run(arguments);
+        assert!(ran.code == 2 && ran.err.contains("PC-0004"), "{arguments:?}: {} {}", ran.code, ran.err);
+    }
+    let refused = run(&["list", "--root-modules", "stacks/["]);
+    assert!(refused.code != 0 && refused.err.contains("is no pattern for folders"), "{}", refused.err);
+}

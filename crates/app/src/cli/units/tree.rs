@@ -172,9 +172,9 @@ impl Tree {
 /// `PC-0105` for what cannot be a unit's path.
 pub fn unit_path(text: &str) -> Result<portcullis_model::UnitPath, Fault> {
     let trimmed = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
-    let trimmed = trimmed.strip_suffix("/terragrunt.hcl").unwrap_or(trimmed);
-    match trimmed {
-        "" | "." | "terragrunt.hcl" => portcullis_model::UnitPath::parse("."),
+    let config = ["/terragrunt.hcl", "/terragrunt.hcl.json"].iter().find_map(|file| trimmed.strip_suffix(file));
+    match config.unwrap_or(trimmed) {
+        "" | "." | "terragrunt.hcl" | "terragrunt.hcl.json" => portcullis_model::UnitPath::parse("."),
         path => portcullis_model::UnitPath::parse(path),
     }
 }

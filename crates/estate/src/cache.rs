@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use portcullis_hcl::File;
 use portcullis_model::{Digest, DigestBuilder, Fault, UnitPath};
 
-use crate::disk;
+use crate::disk::{self, Stored};
 use crate::evaluate::Evaluated;
 use crate::generations::Generations;
 use crate::settings::{Limits, Settings};
@@ -50,8 +50,8 @@ impl Default for CacheLimits {
 /// What evaluations of different commits share. One for a process; threads may use it at the same time.
 pub struct Cache {
     limits: CacheLimits,
-    /// Where results are kept between processes.
-    folder: Option<PathBuf>,
+    /// Where results are kept between processes: the folder, and what tells this repository's from others' there.
+    disk: Option<(PathBuf, Digest)>,
     parsed: Mutex<Generations<ParsedKey, Parsed>>,
     digests: Mutex<Generations<(ContentId, bool), Digest>>,
     /// Most recently used last.
@@ -80,7 +80,7 @@ impl Cache {
     pub fn new(limits: CacheLimits) -> Self {
         Cache {
             limits,
-            folder: None,
+            disk: None,
             parsed: Mutex::new(Generations::new(limits.parsed_bytes)),
             digests: Mutex::new(Generations::new(limits.digest_bytes)),
             results: Mutex::default(),
@@ -88,9 +88,12 @@ impl Cache {
     }
 
     /// An empty one that finds results of earlier processes in a folder, and leaves its own there when it is told
-    /// to ([`Cache::save`]). The folder is made when it is needed; only this user may be able to write to it.
-    pub fn on_disk(limits: CacheLimits, folder: &Path) -> Self {
-        Cache { folder: Some(folder.to_path_buf()), ..Cache::new(limits) }
+    /// to ([`Cache::save`]). The folder is made when it is needed; only this user may be able to write to it. It holds
+    /// results of many repositories; `repository` tells them apart, and means nothing else.
+    pub fn on_disk(limits: CacheLimits, folder: &Path, repository: &str) -> Self {
+        let mut scope = DigestBuilder::new("portcullis repository v1");
+        scope.text(repository);
+        Cache { disk: Some((folder.to_path_buf(), scope.finish())), ..Cache::new(limits) }
     }
 
     /// Writes the results for settings to disk, if there is a folder and something in them is new.
@@ -98,12 +101,12 @@ impl Cache {
     /// # Errors
     /// Those of the file system. Nothing depends on it but the speed of the next process.
     pub fn save(&self, settings: &Settings) -> Result<(), Fault> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some((folder, scope)) = &self.disk else { return Ok(()) };
         let results = self.results(settings);
         if !results.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        disk::write(&disk::file(folder, &settings_key(settings)), &results.to_disk())
+        disk::write(&disk::file(folder, scope, &settings_key(settings)), &results.to_disk()?)
     }
 
     /// A parsed file.
@@ -145,11 +148,11 @@ impl Cache {
         let key = settings_key(settings);
         let mut kept = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(known, _)| *known == key);
-        let found = match (at, &self.folder) {
+        let found = match (at, &self.disk) {
             (Some(at), _) => kept.remove(at),
             (None, None) => (key, Arc::default()),
-            (None, Some(folder)) => {
-                let read = disk::read(&disk::file(folder, &key)).unwrap_or_default();
+            (None, Some((folder, scope))) => {
+                let read = disk::read(&disk::file(folder, scope, &key)).unwrap_or_default();
                 (key, Arc::new(Results::from_disk(read)))
             }
         };
@@ -194,7 +197,7 @@ pub(crate) struct Load {
 
 struct Kept {
     basis: Basis,
-    evaluated: Evaluated,
+    evaluated: Mutex<Stored>,
     /// The last load that used it.
     used: AtomicU64,
 }
@@ -204,19 +207,21 @@ impl Results {
         let mut interned = Interned::default();
         let mut units: HashMap<UnitPath, Vec<Kept>> = HashMap::new();
         for (unit, evaluated, basis) in kept.into_known(&mut interned) {
+            let evaluated = Mutex::new(evaluated);
             units.entry(unit).or_default().push(Kept { basis, evaluated, used: AtomicU64::new(0) });
         }
         Results { interned: Mutex::new(interned), units: RwLock::new(units), ..Results::default() }
     }
 
     /// The result of each unit that was used last.
-    fn to_disk(&self) -> disk::Kept {
+    fn to_disk(&self) -> Result<disk::Kept, Fault> {
         let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
         let last = units.iter().filter_map(|(unit, kept)| {
             let kept = kept.iter().max_by_key(|kept| kept.used.load(Ordering::Relaxed))?;
-            Some((unit, &kept.evaluated, &kept.basis))
+            let text = kept.evaluated.lock().unwrap_or_else(PoisonError::into_inner).text();
+            Some(text.map(|text| (unit, text, &kept.basis)))
         });
-        disk::Kept::new(last)
+        Ok(disk::Kept::new(last.collect::<Result<Vec<_>, _>>()?.into_iter()))
     }
 
     /// Begins a load.
@@ -228,8 +233,9 @@ impl Results {
     pub(crate) fn find(&self, unit: &UnitPath, load: Load, source: &dyn Source) -> Option<Evaluated> {
         let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
         let kept = units.get(unit)?.iter().rev().find(|kept| kept.basis.holds(load.tree, source))?;
+        let evaluated = kept.evaluated.lock().unwrap_or_else(PoisonError::into_inner).get()?;
         kept.used.store(load.number, Ordering::Relaxed);
-        Some(kept.evaluated.clone())
+        Some(evaluated)
     }
 
     /// Keeps what a load evaluated.
@@ -240,7 +246,8 @@ impl Results {
             let mut parts = HashMap::new();
             let keep = |made: Made| {
                 let basis = interned.basis(&made.trace, &mut parts)?;
-                Some((made.unit, Kept { basis, evaluated: made.evaluated, used: AtomicU64::new(load.number) }))
+                let evaluated = Mutex::new(Stored::Here(made.evaluated));
+                Some((made.unit, Kept { basis, evaluated, used: AtomicU64::new(load.number) }))
             };
             made.into_iter().filter_map(keep).collect()
         };

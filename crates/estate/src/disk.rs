@@ -1,6 +1,6 @@
 //! Results of evaluations on disk, so that a process starts with what an earlier one found out.
 //!
-//! One file for each settings, by name. It begins with the evaluator that wrote it and the digest of what follows; a
+//! One file for each repository and settings, by name. It begins with the evaluator that wrote it and the digest of what follows; a
 //! file of another evaluator, one that is cut off, damaged or not understood is not used and is written anew. What is in it is
 //! results with the facts that they rest on, so it is no more trusted than memory is: a result is used where
 //! its facts hold. Who can write to the folder can make results up: it belongs to the user that reads it.
@@ -8,13 +8,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis_model::{Digest, Fault, UnitPath};
+use portcullis_model::{Digest, DigestBuilder, Fault, UnitPath};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::evaluate::Evaluated;
 use crate::trace::{Answer, Basis, Fact, Interned};
@@ -23,8 +24,10 @@ use crate::trace::{Answer, Basis, Fact, Interned};
 const MAGIC: &str = "portcullis estate 2";
 /// Largest file that is read, in bytes.
 const FILE_MAX_BYTES: u64 = 1 << 30;
-/// Files of other settings that are kept.
-const FILES_KEPT: usize = 8;
+/// Bytes of all files together. Those that were not written for longest go first.
+const FOLDER_MAX_BYTES: u64 = 256 << 20;
+/// Most files.
+const FILES_KEPT: usize = 64;
 const ENDING: &str = "estate";
 
 /// Results and facts, as they are kept on disk.
@@ -44,7 +47,39 @@ struct Rests(Vec<u32>, Vec<u32>);
 struct Result {
     unit: UnitPath,
     rests_on: Rests,
-    evaluated: Evaluated,
+    evaluated: Box<RawValue>,
+}
+
+/// What a unit was found to be, as it is on disk or as it is used.
+pub(crate) enum Stored {
+    /// Read only if it is needed, by the thread that needs it.
+    Text(Box<RawValue>),
+    Here(Evaluated),
+}
+
+impl Stored {
+    /// What the unit was found to be. `None`: it is not understood.
+    pub(crate) fn get(&mut self) -> Option<Evaluated> {
+        if let Stored::Text(text) = self {
+            *self = Stored::Here(serde_json::from_str(text.get()).ok()?);
+        }
+        match self {
+            Stored::Here(evaluated) => Some(evaluated.clone()),
+            Stored::Text(_) => None,
+        }
+    }
+
+    /// As it is written.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which is a bug.
+    pub(crate) fn text(&self) -> std::result::Result<Box<RawValue>, Fault> {
+        match self {
+            Stored::Text(text) => Ok(text.clone()),
+            Stored::Here(evaluated) => serde_json::value::to_raw_value(evaluated)
+                .map_err(|error| Fault::internal(format!("results on disk: {error}"))),
+        }
+    }
 }
 
 /// Gives facts and parts their positions.
@@ -56,12 +91,12 @@ struct Places {
 
 impl Kept {
     /// Of results whose facts and parts are shared.
-    pub(crate) fn new<'k>(known: impl Iterator<Item = (&'k UnitPath, &'k Evaluated, &'k Basis)>) -> Self {
+    pub(crate) fn new<'k>(known: impl Iterator<Item = (&'k UnitPath, Box<RawValue>, &'k Basis)>) -> Self {
         let mut kept = Kept::default();
         let mut places = Places::default();
         for (unit, evaluated, basis) in known {
             let rests_on = kept.rests(basis, &mut places);
-            kept.results.push(Result { unit: unit.clone(), rests_on, evaluated: evaluated.clone() });
+            kept.results.push(Result { unit: unit.clone(), rests_on, evaluated });
         }
         kept
     }
@@ -87,7 +122,7 @@ impl Kept {
     }
 
     /// The results again. One that names a fact or part which is not there is left out.
-    pub(crate) fn into_known(self, interned: &mut Interned) -> Vec<(UnitPath, Evaluated, Basis)> {
+    pub(crate) fn into_known(self, interned: &mut Interned) -> Vec<(UnitPath, Stored, Basis)> {
         let facts: Vec<Arc<Fact>> = self.facts.iter().map(|(path, answer)| interned.fact(path, *answer)).collect();
         let mut parts: Vec<Option<Arc<Basis>>> = Vec::with_capacity(self.parts.len());
         let found = |rests: &Rests, parts: &[Option<Arc<Basis>>]| {
@@ -101,15 +136,17 @@ impl Kept {
         }
         let known = self.results.into_iter().filter_map(|result| {
             let (facts, parts) = found(&result.rests_on, &parts)?;
-            Some((result.unit, result.evaluated, Basis::new(facts, parts)))
+            Some((result.unit, Stored::Text(result.evaluated), Basis::new(facts, parts)))
         });
         known.collect()
     }
 }
 
-/// Where the results for some settings are.
-pub(crate) fn file(folder: &Path, settings: &Digest) -> PathBuf {
-    folder.join(format!("{settings}.{ENDING}"))
+/// Where the results of a repository for some settings are.
+pub(crate) fn file(folder: &Path, repository: &Digest, settings: &Digest) -> PathBuf {
+    let mut name = DigestBuilder::new("portcullis results v1");
+    name.bytes(repository.as_bytes()).bytes(settings.as_bytes());
+    folder.join(format!("{}.{ENDING}", name.finish()))
 }
 
 fn evaluator() -> String {
@@ -119,7 +156,11 @@ fn evaluator() -> String {
 /// Reads a file. `None`: there is none that can be used.
 pub(crate) fn read(path: &Path) -> Option<Kept> {
     let file = fs::File::open(path).ok()?;
-    let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len().min(FILE_MAX_BYTES)).ok()?);
+    let metadata = file.metadata().ok()?;
+    if is_others_to_write(&metadata) || is_others_to_write(&path.parent()?.metadata().ok()?) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(FILE_MAX_BYTES)).ok()?);
     file.take(FILE_MAX_BYTES).read_to_end(&mut bytes).ok()?;
     let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
     let (head, digest, rest) = (lines.next()?, lines.next()?, lines.next()?);
@@ -152,23 +193,97 @@ pub(crate) fn write(path: &Path, kept: &Kept) -> std::result::Result<(), Fault> 
         let _ = fs::remove_file(&new);
         return Err(failed(&error));
     }
-    forget_old(folder);
+    forget_old(folder, path);
     Ok(())
 }
 
-/// Removes files that were not written for longest, and what an interrupted process left.
-fn forget_old(folder: &Path) {
+/// Whether others than the owner may write to it: then it may hold results that somebody made up.
+fn is_others_to_write(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o022 != 0
+}
+
+/// Removes files that were not written for longest, and what an interrupted process left. The one that was just written
+/// stays, however large it is.
+fn forget_old(folder: &Path, written: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut files: Vec<(std::time::SystemTime, PathBuf)> = entries
+    let mut files: Vec<(std::time::SystemTime, u64, PathBuf)> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let ours = path.extension().is_some_and(|ending| ending == ENDING || ending == "new");
-            Some((path.metadata().ok()?.modified().ok()?, path)).filter(|_| ours)
+            let metadata = path.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), path)).filter(|_| ours)
         })
         .collect();
     files.sort();
     files.reverse();
-    for (_, path) in files.into_iter().skip(FILES_KEPT) {
-        let _ = fs::remove_file(path);
+    let mut bytes = 0u64;
+    for (index, (_, size, path)) in files.into_iter().enumerate() {
+        bytes = bytes.saturating_add(size);
+        if (index >= FILES_KEPT || bytes > FOLDER_MAX_BYTES) && path != written {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(folder: &Path, repository: &str) -> PathBuf {
+        file(folder, &Digest::of(repository.as_bytes()), &Digest::of(b"settings"))
+    }
+
+    #[test]
+    fn a_folder_is_bounded_and_the_oldest_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::default();
+        for number in 0..FILES_KEPT + 3 {
+            let path = at(folder.path(), &number.to_string());
+            write(&path, &kept).unwrap();
+            let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1000 + number as u64);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+        }
+        let there = |number: usize| at(folder.path(), &number.to_string()).exists();
+        assert_eq!((there(0), there(1), there(2), there(3)), (false, false, false, true));
+        // One large file: all that is older goes, and it stays itself.
+        let large = at(folder.path(), "large");
+        fs::File::create(&large).unwrap().set_len(FOLDER_MAX_BYTES + 1).unwrap();
+        forget_old(folder.path(), &large);
+        assert!(large.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_may_write_to_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("cache");
+        let path = at(&inner, "a");
+        write(&path, &Kept::default()).unwrap();
+        assert!(read(&path).is_some());
+        let allow = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        allow(&path, 0o666);
+        assert!(read(&path).is_none());
+        allow(&path, 0o600);
+        allow(&inner, 0o770);
+        assert!(read(&path).is_none());
+        allow(&inner, 0o755);
+        assert!(read(&path).is_some());
+    }
+
+    #[test]
+    fn whoever_reads_while_others_write_reads_one_or_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = at(folder.path(), "a");
+        let kept = Kept { facts: vec![("a".repeat(100_000).into(), Answer::Names(None))], ..Kept::default() };
+        write(&path, &kept).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..20).for_each(|_| write(&path, &kept).unwrap()));
+            }
+            for _ in 0..60 {
+                assert_eq!(read(&path).expect("a whole file").facts.len(), 1);
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
     }
 }

@@ -121,6 +121,11 @@ impl Estate {
         &self.wanted
     }
 
+    /// What it was evaluated with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// How many units were evaluated for this load; the others were known.
     pub fn evaluated(&self) -> usize {
         self.fresh

@@ -61,15 +61,25 @@ impl FromStr for Digest {
             Fault::new(Code::BAD_ID, format!("{} is no SHA-256 digest", crate::id::quoted(text)))
                 .remedy("Give all 64 hexadecimal digits.")
         };
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 {
             return Err(bad());
         }
         let mut bytes = [0u8; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let [high, low] = *pair else { return Err(bad()) };
+            *byte = nibble(high).ok_or_else(bad)? << 4 | nibble(low).ok_or_else(bad)?;
         }
         Ok(Digest(bytes))
+    }
+}
+
+/// A hexadecimal digit.
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 
@@ -81,7 +91,22 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        d.deserialize_str(Text)
+    }
+}
+
+/// Reads the text form without a copy.
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a SHA-256 digest as 64 hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -137,6 +162,8 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
-        assert!("xy".parse::<Digest>().is_err());
+        for bad in ["xy".to_owned(), "+a".repeat(32), "é0".repeat(32), "a".repeat(63), "a".repeat(65)] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
     }
 }

@@ -99,7 +99,7 @@ impl Definitions {
         Definitions {
             account: options.account.clone(),
             protected: options.protected.clone(),
-            estates: Estates::new(Arc::clone(&mirror), sources),
+            estates: Estates::new(Arc::clone(&mirror), sources, &options.data.join("estate")),
             mirror,
             verifier,
             tools,

@@ -2,9 +2,11 @@
 //! differs from those before it; the protected branch's is kept at hand.
 
 use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_estate::{Cache, Elsewhere, Estate, GitObjects, Settings};
+use portcullis_estate::{Cache, CacheLimits, Elsewhere, Estate, GitObjects, Settings};
 use portcullis_mirror::Mirror;
 use portcullis_model::{Code, CommitId, Fault};
 use portcullis_sources::{Fetched, Order, Sources};
@@ -17,6 +19,8 @@ const KEPT: usize = 6;
 
 /// Deepest chain of stacks that take stacks from other repositories.
 const ROUNDS_MAX: usize = 10;
+/// Results are saved when one in so many was evaluated anew.
+const SAVED_AT: usize = 8;
 
 /// What an estate depends on: the commit, and the definition that it was evaluated with.
 type Key = (CommitId, CommitId);
@@ -36,12 +40,17 @@ struct Shared {
     objects: Mutex<Option<Arc<GitObjects>>>,
     /// Last used first.
     kept: Mutex<VecDeque<(Key, Arc<Estate>)>>,
+    /// Units that were evaluated since it was last saved.
+    unsaved: AtomicUsize,
 }
 
 impl Estates {
-    /// None yet.
-    pub fn new(mirror: Arc<Mirror>, sources: Arc<Sources>) -> Self {
-        Estates { mirror, sources, shared: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
+    /// None yet. What an earlier runner found out is in the folder `known`.
+    pub fn new(mirror: Arc<Mirror>, sources: Arc<Sources>, known: &Path) -> Self {
+        let repository = mirror.git_dir().to_string_lossy().into_owned();
+        let cache = Arc::new(Cache::on_disk(CacheLimits::default(), known, &repository));
+        let shared = Arc::new(Shared { cache, ..Shared::default() });
+        Estates { mirror, sources, shared, one_at_a_time: tokio::sync::Mutex::new(()) }
     }
 
     /// The estate at a commit.
@@ -61,6 +70,11 @@ impl Estates {
         // What could not be fetched now may be there the next time.
         if complete {
             self.shared.keep(key, &estate);
+        }
+        if self.shared.is_worth_saving(&estate) {
+            let (shared, known) = (Arc::clone(&self.shared), Arc::clone(&estate));
+            // Nobody waits for it; a runner that ends meanwhile has the file that was there before.
+            tokio::task::spawn_blocking(move || shared.save(&known));
         }
         Ok(estate)
     }
@@ -105,6 +119,19 @@ impl Estates {
 }
 
 impl Shared {
+    /// Whether so much was evaluated that a runner which starts anew should find it: not each commit writes the whole.
+    fn is_worth_saving(&self, estate: &Estate) -> bool {
+        let unsaved = self.unsaved.fetch_add(estate.evaluated(), Ordering::Relaxed) + estate.evaluated();
+        unsaved > 0 && unsaved * SAVED_AT >= estate.units().len()
+    }
+
+    fn save(&self, estate: &Estate) {
+        self.unsaved.store(0, Ordering::Relaxed);
+        if let Err(fault) = self.cache.save(estate.settings()) {
+            tracing::warn!(%fault, "what was found out of the repository cannot be kept for the next start");
+        }
+    }
+
     fn find(&self, key: &Key) -> Option<Arc<Estate>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(known, _)| known == key)?;

@@ -54,6 +54,17 @@ pub fn once(what: &str, git_dir: &Path) {
     let seconds = match what {
         "cold" => cold().0,
         "floor" => timed(|| floor::walk_read_parse(git_dir, &commit("base"))).0,
+        "disk" => {
+            let folder = git_dir.with_extension("cache");
+            let settings = Settings::default();
+            let one = Arc::new(Cache::on_disk(portcullis_estate::CacheLimits::default(), &folder, "a"));
+            load(&objects, &commit("base"), &one);
+            let (save, ()) = timed(|| one.save(&settings).unwrap());
+            let two = Arc::new(Cache::on_disk(portcullis_estate::CacheLimits::default(), &folder, "a"));
+            let (again, estate) = timed(|| load(&objects, &commit("base"), &two));
+            println!("saved in {:.1} ms, evaluated {} then", save * 1000.0, estate.evaluated());
+            again
+        }
         "diff" => {
             let before = cold().1;
             let after = load(&objects, &commit("root"), &cache);

@@ -90,8 +90,14 @@ fn naive(estate: &Estate, files: &Files) -> BTreeMap<UnitPath, Json> {
             run.insert(module);
         }
         let inside = |file: &str| Path::new(file).parent().is_some_and(|folder| run.contains(folder));
-        let held: BTreeMap<&String, &String> =
-            files.iter().filter(|(file, _)| inside(file) && !file.ends_with("terragrunt.hcl")).collect();
+        let mut texts = Vec::new();
+        texts_of(&rendered["inputs"], &mut texts);
+        // A module may read a file whose path it is given.
+        let named = |file: &str| texts.iter().any(|text| names(text, &format!("/repo/{file}")));
+        let held: BTreeMap<&String, &String> = files
+            .iter()
+            .filter(|(file, _)| (inside(file) && !file.ends_with("terragrunt.hcl")) || named(file))
+            .collect();
         // A dependency on a stack is one on each of its units, which no value shows.
         let unit = estate.units()[path].as_ref().unwrap();
         let after: Vec<String> = unit.dependencies.iter().map(|found| found.target.to_string()).collect();
@@ -102,6 +108,24 @@ fn naive(estate: &Estate, files: &Files) -> BTreeMap<UnitPath, Json> {
 
 fn is_inexact(estate: &Estate, path: &UnitPath) -> bool {
     estate.units().get(path).is_some_and(|unit| unit.as_ref().is_ok_and(|unit| !unit.is_exact()))
+}
+
+/// All texts in a value.
+fn texts_of<'j>(json: &'j Json, texts: &mut Vec<&'j str>) {
+    match json {
+        Json::String(text) => texts.push(text),
+        Json::Array(elements) => elements.iter().for_each(|element| texts_of(element, texts)),
+        Json::Object(entries) => entries.values().for_each(|value| texts_of(value, texts)),
+        _ => {}
+    }
+}
+
+/// Whether a path occurs in a text, and not as the beginning of a longer one.
+fn names(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(at, _)| {
+        let after = text[at + path.len()..].chars().next();
+        after.is_none_or(|after| !(after.is_alphanumeric() || matches!(after, '/' | '-' | '_' | '.')))
+    })
 }
 
 fn broken(estate: &Estate) -> Vec<String> {
@@ -337,7 +361,7 @@ fn results_on_disk(seeds: Range<u64>) {
             let what = format!("seed {seed}, commit {at}");
             let fresh = Estate::load(Arc::new(objects.commit(commit).unwrap()), &Settings::default()).unwrap();
             let damage = spoil(folder.path(), &mut random);
-            let cache = Arc::new(Cache::on_disk(CacheLimits::default(), folder.path()));
+            let cache = Arc::new(Cache::on_disk(CacheLimits::default(), folder.path(), "a"));
             let estate = load(&objects, commit, &cache);
             assert_same(&estate, &fresh, &what);
             let all = fresh.evaluated();
@@ -345,7 +369,7 @@ fn results_on_disk(seeds: Range<u64>) {
                 assert_eq!(estate.evaluated(), all, "{what}: {damage:?} was not noticed");
             }
             cache.save(&Settings::default()).unwrap();
-            let again = load(&objects, commit, &Arc::new(Cache::on_disk(CacheLimits::default(), folder.path())));
+            let again = load(&objects, commit, &Arc::new(Cache::on_disk(CacheLimits::default(), folder.path(), "a")));
             assert_same(&again, &fresh, &what);
             assert_eq!(again.evaluated(), 0, "{what}");
         }

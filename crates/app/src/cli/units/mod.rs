@@ -1,7 +1,7 @@
 //! `portcullis units`: looks at the units of a folder or of a revision of a repository, without a runner.
 //!
 //! One module per subcommand; [`tree`] finds the files and evaluates them, [`views`] is what `--json` prints.
-//! Nothing of the repository is executed, and nothing is written.
+//! Nothing of the repository is executed, and nothing is written to it.
 
 mod affected;
 mod check;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_estate::{AccountFacts, Cache, Checkout, Elsewhere, Estate, GitObjects, Settings, Source};
+use portcullis_estate::{AccountFacts, Cache, CacheLimits, Checkout, Elsewhere, Estate, GitObjects, Settings, Source};
 use portcullis_model::source::{GitRef, SourceKind, address_of};
 use portcullis_model::{AccountName, Code, CommitId, Fault, RemoteSource};
 
+use crate::environment::Environment;
 use crate::runner::definition::account;
 
+/// In the place of a folder: nothing is kept.
+const CACHE_OFF: &str = "off";
 /// The name of an account that is known by its id alone.
 const UNNAMED: &str = "unnamed";
 
@@ -35,6 +38,10 @@ struct Tree {
     /// Clones of other repositories that stacks take units from, each at its address: DIR/github.com/acme/catalog.git
     #[arg(long, value_name = "DIR")]
     sources: Option<PathBuf>,
+    /// The folder for what was found out, so that it is known the next time; `off` for none [default: portcullis in
+    /// the user's folder for caches]
+    #[arg(long, value_name = "DIR", env = "PORTCULLIS_CACHE")]
+    cache: Option<PathBuf>,
 }
 
 /// One estate: what most subcommands look at.
@@ -75,7 +82,10 @@ impl Look {
     pub fn estate(&self) -> Result<Estate, Fault> {
         let checkout = self.tree.checkout()?;
         let commit = self.rev.as_deref().map(|revision| checkout.commit(revision)).transpose()?;
-        self.tree.load(&checkout, commit.as_ref(), &Arc::default())
+        let cache = self.tree.known(&checkout);
+        let estate = self.tree.load(&checkout, commit.as_ref(), &cache)?;
+        self.tree.remember(&cache, [&estate])?;
+        Ok(estate)
     }
 }
 
@@ -87,9 +97,10 @@ impl Compare {
     pub fn estates(&self) -> Result<(Estate, Estate), Fault> {
         let checkout = self.tree.checkout()?;
         let range = checkout.range(&self.range)?;
-        let cache = Arc::default();
+        let cache = self.tree.known(&checkout);
         let base = self.tree.load(&checkout, Some(&range.base), &cache)?;
         let head = self.tree.load(&checkout, range.head.as_ref(), &cache)?;
+        self.tree.remember(&cache, [&base, &head])?;
         Ok((base, head))
     }
 }
@@ -126,6 +137,40 @@ impl Tree {
         match &self.repo {
             Some(folder) => Checkout::open(folder),
             None => Checkout::around(Path::new(".")),
+        }
+    }
+
+    /// What was found out before of the same folder.
+    fn known(&self, checkout: &Checkout) -> Arc<Cache> {
+        let limits = CacheLimits::default();
+        Arc::new(match self.cache_folder(&Environment::of_process()) {
+            Some(folder) => Cache::on_disk(limits, &folder, &checkout.folder().to_string_lossy()),
+            None => Cache::new(limits),
+        })
+    }
+
+    /// Keeps it for the next time. Where it cannot be written the next time takes longer; that is told only to who
+    /// named the folder.
+    fn remember<'e>(&self, cache: &Cache, estates: impl IntoIterator<Item = &'e Estate>) -> Result<(), Fault> {
+        for estate in estates {
+            let kept = cache.save(estate.settings());
+            if self.cache.is_some() {
+                kept?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As the XDG base directory specification has it. `None`: there is no such folder, or none is wanted.
+    fn cache_folder(&self, environment: &Environment) -> Option<PathBuf> {
+        match &self.cache {
+            Some(folder) if folder.as_os_str() == CACHE_OFF => None,
+            Some(folder) => Some(folder.join("estate")),
+            None => {
+                let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+                let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+                Some(caches.join("portcullis").join("estate"))
+            }
         }
     }
 

@@ -22,6 +22,8 @@ use crate::unit::Exclude;
 const EXCLUDES_FILE: &str = ".terragrunt-excludes";
 /// What the part of a digest is called that stands for an exclusion by the file.
 const PART: &str = "exclude by .terragrunt-excludes";
+/// Most filters: each is held against every unit.
+const FILTERS_MAX: usize = 1000;
 /// Signs with a meaning in a filter.
 const SIGNS: [char; 10] = ['!', '|', '=', '{', '}', '[', ']', '(', ')', '^'];
 
@@ -77,6 +79,11 @@ fn read(file: &str, text: &str) -> (Vec<Filter>, Vec<Fault>) {
         }
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let place = Place::line(file, number, 1, line.chars().take(200).collect::<String>());
+        if filters.len() >= FILTERS_MAX {
+            let message = format!("{file} has more than {FILTERS_MAX} filters; the rest is not looked at");
+            faults.push(Fault::new(Code::HCL_TOO_LARGE, message).at(place).remedy("Name folders by a pattern."));
+            break;
+        }
         match parse(filter) {
             Ok(Some((what, name))) => filters.push(Filter { what, name, place }),
             // Leads out of the folder: there is no such unit here.
@@ -168,5 +175,7 @@ mod tests {
             let place = faults[0].place().unwrap();
             assert_eq!((faults[0].code(), place.line, place.excerpt.as_str()), (Code::HCL_UNSUPPORTED, 2, line));
         }
+        let (filters, faults) = read(".terragrunt-excludes", &"./x\n".repeat(100_000));
+        assert_eq!((filters.len(), faults.len(), faults[0].code()), (FILTERS_MAX, 1, Code::HCL_TOO_LARGE));
     }
 }

@@ -213,19 +213,22 @@ impl Writer<'_> {
                 self.fault(Range::new(at, at), format!("the template does not parse: {}", error.message()))
             })?;
             collect_literals(&template, &mut literals);
+            literals.sort_unstable_by_key(|literal| literal.start);
         } else {
             literals.push(0..content.len());
         }
         let offsets: Vec<(usize, char)> = self.offsets(text).collect();
         self.hcl.push('"');
         let mut previous = None;
+        let mut literals = literals.into_iter().peekable();
         for ((made, sign), (written, _)) in content.char_indices().zip(offsets) {
             // One pair stands for as many signs as are written alike.
             if previous != Some((self.hcl.len(), written)) {
                 self.at(written);
             }
+            while literals.next_if(|literal| literal.end <= made).is_some() {}
             match sign {
-                sign if !literals.iter().any(|literal| literal.contains(&made)) => self.hcl.push(sign),
+                sign if literals.peek().is_none_or(|literal| made < literal.start) => self.hcl.push(sign),
                 '"' => self.hcl.push_str("\\\""),
                 '\\' => self.hcl.push_str("\\\\"),
                 '\n' => self.hcl.push_str("\\n"),
@@ -330,6 +333,13 @@ mod tests {
             hcl(r#"{"locals": {"a": "say \"x\" \\ \u0001 \u00e9\n$${no} ${upper("}"#.replace(r#"upper("}"#, r#"upper(\"b\")} %{ if true }\"yes\"%{ else }n\to%{ endif }"}}"#).as_str()),
             "locals {\na = \"say \\\"x\\\" \\\\ \\u0001 é\\n$${no} ${upper(\"b\")} %{ if true }\\\"yes\\\"%{ else }n\\to%{ endif }\"\n}\n"
         );
+    }
+
+    #[test]
+    fn a_text_of_many_expressions_is_read_once() {
+        let text = "a${1}\\\"".repeat(15_000);
+        let hcl = hcl(&format!("{{\"inputs\": {{\"a\": \"{text}\"}}}}"));
+        assert_eq!(hcl, format!("inputs = {{\"a\" = \"{text}\", }}\n"));
     }
 
     #[test]

@@ -93,17 +93,34 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `fileset(folder, pattern)`: files below the folder, relative to it.
+/// `fileset(folder, pattern)`: files that the pattern finds from the folder on, relative to it. The pattern is a path
+/// first, as in Go: `./`, `../` and `//` are resolved before it is one.
 fn fileset(call: &Call<'_, '_>) -> Result<Value, Fault> {
     let base = inside(call)?;
     let pattern = call.arg(1)?;
-    let glob = GlobBuilder::new(&pattern).literal_separator(true).build().map_err(|error| {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut up = 0;
+    for part in pattern.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.pop().is_none() => up += 1,
+            ".." => {}
+            part => parts.push(part),
+        }
+    }
+    let start = match up {
+        0 => base.clone(),
+        up => path::resolve(&base, &"../".repeat(up)).map_err(|fault| fault.at(call.at.place()))?,
+    };
+    // `[!a]` is a class of two signs there, and negates here.
+    let wanted = parts.join("/").replace("[!", "[\\!");
+    let glob = GlobBuilder::new(&wanted).literal_separator(true).build().map_err(|error| {
         call.fault(Code::HCL_EVALUATION, format!("{} is no file pattern: {}", path::quoted(&pattern), error.kind()))
     })?;
     let matcher = glob.compile_matcher();
     let session = call.frame.session;
     let mut found = Vec::new();
-    let mut folders = vec![base.clone()];
+    let mut folders = vec![start.clone()];
     let mut seen = 0usize;
     while let Some(folder) = folders.pop() {
         for entry in session.reader.list(&folder)?.unwrap_or_default() {
@@ -117,9 +134,8 @@ fn fileset(call: &Call<'_, '_>) -> Result<Value, Fault> {
                 EntryKind::Dir => folders.push(path),
                 EntryKind::Symlink if session.reader.is_dir(&path)? => {}
                 EntryKind::File { .. } | EntryKind::Symlink => {
-                    let relative = path::relative(&base, &path);
-                    if matcher.is_match(&relative) {
-                        found.push(call.text(&relative));
+                    if matcher.is_match(path::relative(&start, &path)) {
+                        found.push(call.text(&path::relative(&base, &path)));
                     }
                 }
                 EntryKind::Submodule => {}

@@ -15,6 +15,42 @@ fn with_inputs(expressions: &[(&str, &str)], files: &[(&str, &str)]) -> Folder {
     folder
 }
 
+/// Each of the answers was given by `terraform console`.
+#[test]
+fn patterns_of_fileset_are_those_of_terraform() {
+    let cases = [
+        ("**/*.json", r#"[".dot.json", ".hid/x.json", "[x].json", "a.json", "sub/deep/w.json", "sub/v.json"]"#),
+        ("./*.json", r#"[".dot.json", "[x].json", "a.json"]"#),
+        ("sub//*.json", r#"["sub/v.json"]"#),
+        ("../e/*.json", r#"["../e/z.json"]"#),
+        ("sub/../*.yaml", r#"["b.yaml"]"#),
+        ("*", r#"[".dot.json", "[x].json", "a.json", "b.yaml"]"#),
+        ("**/", r#"[".dot.json", ".hid/x.json", "[x].json", "a.json", "b.yaml", "sub/deep/w.json", "sub/v.json"]"#),
+        ("{a,b}.*", r#"["a.json", "b.yaml"]"#),
+        ("[^a].*", r#"["b.yaml"]"#),
+        ("[!a].*", r#"["a.json"]"#),
+        ("?.json", r#"["a.json"]"#),
+        ("sub/**/w.json", r#"["sub/deep/w.json"]"#),
+        ("**/deep/**", r#"["sub/deep/w.json"]"#),
+        ("\\\\[x].json", r#"["[x].json"]"#),
+        ("", "[]"),
+        ("**.json", r#"[".dot.json", "[x].json", "a.json"]"#),
+        ("{sub,e}/*.json", r#"["sub/v.json"]"#),
+    ];
+    let names: Vec<String> = (0..cases.len()).map(|index| format!("c{index}")).collect();
+    let calls: Vec<String> =
+        cases.iter().map(|(pattern, _)| format!("fileset(\"../../../d\", \"{pattern}\")")).collect();
+    let expressions: Vec<(&str, &str)> = names.iter().zip(&calls).map(|(name, call)| (&**name, &**call)).collect();
+    let files =
+        ["a.json", "b.yaml", "sub/v.json", "sub/deep/w.json", ".hid/x.json", ".dot.json", "[x].json", "../e/z.json"];
+    let paths: Vec<String> = files.iter().map(|file| format!("d/{file}").replace("d/../", "")).collect();
+    let folder = with_inputs(&expressions, &paths.iter().map(|path| (&**path, "")).collect::<Vec<_>>());
+    let resolved = resolve(&folder.load(), "dev/net/vpc");
+    for (name, (pattern, expected)) in names.iter().zip(cases) {
+        assert_eq!(format!("{:?}", resolved.inputs[name.as_str()]), expected, "{pattern}");
+    }
+}
+
 #[test]
 fn functions_answer_as_terragrunt_does() {
     let cases = [

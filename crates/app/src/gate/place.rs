@@ -17,7 +17,11 @@ pub(super) fn inside(unit: &UnitPath, rules: &Rules) -> Result<(), Fault> {
     .remedy("Ask the runner of the account that the unit belongs to."))
 }
 
-/// The unit's folder is there at the commit, and no part of its path is a symbolic link.
+/// The file of a stack.
+const STACK_FILE: &str = "terragrunt.stack.hcl";
+
+/// The unit's folder is there at the commit, and no part of its path is a symbolic link. Below a stack it may be one that
+/// the stack generates: the run finds out.
 pub(super) fn exists(source: &dyn Source, unit: &UnitPath) -> Result<(), Fault> {
     let unknown = || {
         Fault::new(Code::UNIT_UNKNOWN, format!("there is no unit `{unit}` at that commit"))
@@ -38,8 +42,24 @@ pub(super) fn exists(source: &dyn Source, unit: &UnitPath) -> Result<(), Fault> 
                 )
                 .remedy("Name the folder that the link leads to."));
             }
+            _ if below_a_stack(source, unit.as_str(), end)? => return Ok(()),
             _ => return Err(unknown()),
         }
     }
     Ok(())
+}
+
+/// Whether one of the folders above what ends there has a stack's file.
+fn below_a_stack(source: &dyn Source, path: &str, end: usize) -> Result<bool, Fault> {
+    let above = path
+        .get(..end)
+        .unwrap_or_default()
+        .match_indices('/')
+        .map(|(at, _)| format!("{}/", path.get(..at).unwrap_or_default()));
+    for folder in above.chain([String::new()]) {
+        if matches!(source.read(&format!("{folder}{STACK_FILE}"))?, Some(Entry::File { .. })) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

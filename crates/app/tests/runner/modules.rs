@@ -119,7 +119,11 @@ fn a_stack_takes_its_unit_from_a_commit_of_another_repository() {
     };
     let runner = world.start();
     let unit = "security/_global/mgmt/stamps/.terragrunt-stack/stamp";
-    let view = runner.finish(&world.apply(&runner, &[]));
+    // Named though it is in no commit. One that the stack does not generate is found out by the run.
+    let missing = "security/_global/mgmt/stamps/.terragrunt-stack/other";
+    let failed = runner.finish(&world.apply(&runner, &[missing]));
+    assert_eq!(failed.fault.map(|fault| fault.code()), Some(Code::UNIT_UNKNOWN));
+    let view = runner.finish(&world.apply(&runner, &[unit]));
     assert_eq!(task(&view, unit).state, TaskState::Succeeded { result: TaskResult::AppliedUnreviewed }, "{view:#?}");
     assert!(runner.stop().success());
 }

@@ -377,6 +377,10 @@ fn file_parts(
     reads |= ["before_hook", "after_hook", "error_hook"].iter().any(hooks);
     let mut generated = config.generate.iter().filter_map(|section| section.get("contents"));
     reads |= generated.any(|contents| contents.as_str().is_none_or(documentation::could_be_read));
+    let arguments = config.terraform_blocks.get("extra_arguments").into_iter().flatten();
+    reads |= arguments.flat_map(|section| section.attributes.values()).any(documentation::is_named);
+    reads |= config.engine.is_some() || config.plain.contains_key("terraform_binary");
+    reads |= files.keys().any(|file| documentation::holds_values(file));
     if !reads {
         let with_code: BTreeSet<String> =
             files.keys().filter(|file| module::is_code(file)).map(|file| path::parent(file).to_owned()).collect();

@@ -349,9 +349,13 @@ fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mu
                 Ok(target) => references.modules.extend(Some(target)),
                 Err(_) => references.unclear = true,
             }
+        } else {
+            // Its code is not looked at here.
+            references.reads = true;
         }
     }
-    references.reads |= documentation::could_be_read(file.text());
+    references.reads |=
+        documentation::could_be_read(file.text()) || file.body().blocks().any(documentation::reads_unasked);
     for line in file.text().lines() {
         if line.contains(UP) {
             scan_line(folder, line.trim_start(), references);

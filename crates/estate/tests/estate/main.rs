@@ -5,6 +5,7 @@
 mod affected;
 mod corpus;
 mod dependencies;
+mod documentation;
 mod example;
 mod excludes;
 mod faults;

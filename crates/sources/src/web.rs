@@ -137,7 +137,28 @@ fn checked(url: &Url, permit: Permit<'_>) -> Result<String, Fault> {
     let address = address_of(url.as_str());
     check_url(url.as_str(), "http").map_err(|why| failed(&address, &why))?;
     permit(&address)?;
+    if is_of_any_fork(&address) {
+        return Err(Fault::new(
+            Code::SOURCE_REFUSED,
+            format!("{address} names no branch and no tag: GitHub has the commits of anybody's fork there"),
+        )
+        .remedy("Name the repository (`github.com/…?ref=…`), or the archive of `refs/tags/…` or `refs/heads/…`."));
+    }
     Ok(address)
+}
+
+/// Whether GitHub may hand out a commit there that nobody with rights in that repository has pushed: a fork's, a pull
+/// request's. Branches and tags are the repository's own.
+fn is_of_any_fork(address: &str) -> bool {
+    let parts: Vec<&str> = address.split('/').collect();
+    let at = match parts.first() {
+        // `owner/name/zip/refs/tags/v1`
+        Some(&"codeload.github.com") => 4,
+        // `owner/name/refs/tags/v1/path`
+        Some(&"raw.githubusercontent.com") => 3,
+        _ => return false,
+    };
+    !matches!(parts.get(at..), Some(["refs", "tags" | "heads", _, ..]))
 }
 
 fn literal(url: &Url) -> Option<IpAddr> {
@@ -193,4 +214,32 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn github_hands_out_branches_and_tags_and_nobodys_fork() {
+        let code = |url: &str| checked(&Url::parse(url).unwrap(), &|_| Ok(())).map_err(|fault| fault.code());
+        for good in [
+            "https://codeload.github.com/acme/m/zip/refs/tags/v1",
+            "https://codeload.github.com/acme/m/legacy.tar.gz/refs/heads/release/1",
+            "https://raw.githubusercontent.com/acme/m/refs/heads/main/a.zip",
+            "https://github.com/acme/m/archive/v1.zip",
+        ] {
+            assert!(code(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://codeload.github.com/acme/m/zip/0123456789abcdef0123456789abcdef01234567",
+            "https://codeload.github.com/acme/m/zip/0123456",
+            "https://codeload.github.com/acme/m/zip/refs/pull/7/head",
+            "https://CodeLoad.GitHub.com:443/acme/m/tar.gz/0123456",
+            "https://codeload.github.com/acme/m/zip/refs/tags",
+            "https://raw.githubusercontent.com/acme/m/0123456/a.zip",
+        ] {
+            assert_eq!(code(bad), Err(Code::SOURCE_REFUSED), "{bad}");
+        }
+    }
 }

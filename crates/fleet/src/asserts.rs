@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use portcullis_hcl::{Origin, Value};
+use portcullis_model::record::Unreviewed;
 use portcullis_model::{AccountName, ActionKind, Code, Fault, PrincipalName};
+
+use serde_json::{Value as Json, json};
 
 use crate::account::Account;
 use crate::decode::number_of;
@@ -60,8 +63,9 @@ pub(crate) fn read(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> Vec<Assert> 
                 let names = |list: Option<Vec<(String, Value)>>| {
                     list.map(|list| list.into_iter().map(|(name, _)| name).collect())
                 };
-                let (only, never) = (names(list("only")?), names(list("never")?));
-                if only.is_none() && never.is_none() && approvals.is_none() {
+                let (only, never): (_, Option<BTreeSet<String>>) = (names(list("only")?), names(list("never")?));
+                let never = never.unwrap_or_default();
+                if only.is_none() && never.is_empty() && approvals.is_none() {
                     return Err(entry
                         .origin
                         .fault(Code::FLEET_TYPE, format!("assert \"{}\" says nothing that must hold", entry.label))
@@ -73,7 +77,7 @@ pub(crate) fn read(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> Vec<Assert> 
                     accounts: list("account")?.unwrap_or_default(),
                     action: kind,
                     only,
-                    never: never.unwrap_or_default(),
+                    never,
                     approvals: approvals.map(|value| number_of(&value, "approvals", 1, 20)).transpose()?,
                 })
             };
@@ -120,6 +124,23 @@ pub(crate) fn broken(fleet: &Fleet, asserts: &[Assert]) -> Vec<Fault> {
 }
 
 impl Assert {
+    /// Its name and what it says.
+    pub fn said(&self) -> (String, Json) {
+        let accounts: BTreeSet<&str> = self.accounts.iter().map(|(name, _)| name.as_str()).collect();
+        let mut said = json!({ "action": self.action });
+        for (name, value, is_there) in [
+            ("account", json!(accounts), !accounts.is_empty()),
+            ("only", json!(self.only), self.only.is_some()),
+            ("never", json!(self.never), !self.never.is_empty()),
+            ("approvals", json!(self.approvals), self.approvals.is_some()),
+        ] {
+            if is_there && let Some(said) = said.as_object_mut() {
+                said.insert(name.to_owned(), value);
+            }
+        }
+        (self.name.clone(), said)
+    }
+
     /// Why it does not hold in an account. An action that does not exist there breaks nothing.
     fn against(&self, account: &Account) -> Option<String> {
         let grant = account.actions.get(&self.action)?;
@@ -133,7 +154,19 @@ impl Assert {
         if let Some(other) = named.find(|name| self.never.contains(name.as_str())) {
             return Some(format!("`{other}` may start or approve `{action}`"));
         }
-        let wanted = self.approvals.filter(|wanted| grant.approvals < *wanted)?;
-        Some(format!("`{action}` needs {} approvals and not {wanted}", grant.approvals))
+        for name in self.never.iter().filter_map(|name| PrincipalName::parse(name).ok()) {
+            if let Some(other) =
+                grant.allow.iter().chain(&grant.approvers).find(|other| account.is_always(&name, other))
+            {
+                return Some(format!(
+                    "`{other}` may start or approve `{action}`, and every token of `{name}` is one of `{other}`"
+                ));
+            }
+        }
+        let wanted = self.approvals?;
+        if action == ActionKind::Apply && grant.unreviewed == Unreviewed::Apply {
+            return Some(format!("`{action}` applies what nobody reviewed, without any approval"));
+        }
+        (grant.approvals < wanted).then(|| format!("`{action}` needs {} approvals and not {wanted}", grant.approvals))
     }
 }

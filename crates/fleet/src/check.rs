@@ -27,7 +27,7 @@ pub struct Finding {
 ///
 /// - A principal of a known CI service names an id: without one, every user of the service is this principal.
 /// - Nobody may apply with a token that a proposal can get, and nobody may approve with one.
-/// - Who may apply is none of those who may approve.
+/// - Who may apply is none of those who may approve, by the tokens and not by the name alone.
 pub(crate) fn invariants(fleet: &Fleet) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
@@ -67,10 +67,17 @@ pub(crate) fn invariants(fleet: &Fleet) -> Vec<Fault> {
                 faults.push(at(fleet, name, message, remedy));
             }
         }
-        if let Some(both) = both(grant)
+        if let Some((start, both)) = both(account, grant)
             && seen.insert(("both", both.clone()))
         {
-            let message = format!("principal `{both}` may start and approve `apply` in `{}`", account.name);
+            let message = if start == both {
+                format!("principal `{both}` may start and approve `apply` in `{}`", account.name)
+            } else {
+                format!(
+                    "every token of `{start}` is one of `{both}` as well: it may start and approve `apply` in `{}`",
+                    account.name
+                )
+            };
             let remedy = "Let somebody else approve: what a change's own job may approve is not approved.";
             faults.push(at(fleet, both, message, remedy.to_owned()));
         }
@@ -90,13 +97,17 @@ fn open(account: &Account, name: &PrincipalName, environment: Environment) -> Op
     let principal = account.principals.get(name)?;
     let preset = account.identities.get(&principal.identity)?.preset?;
     if environment == Environment::IsAnAnswer && principal.claims.contains_key("environment") {
-        return None;
+        return preset.open_environment(&principal.claims);
     }
     preset.open_to_proposals(&principal.claims, &account.repository.protected)
 }
 
-fn both(grant: &Grant) -> Option<&PrincipalName> {
-    grant.allow.iter().find(|name| grant.approvers.contains(name))
+/// Who may start and, perhaps under another name, approve.
+fn both<'g>(account: &Account, grant: &'g Grant) -> Option<(&'g PrincipalName, &'g PrincipalName)> {
+    grant.allow.iter().find_map(|start| {
+        let approver = grant.approvers.iter().find(|approver| start == *approver || account.is_always(start, approver));
+        Some((start, approver?))
+    })
 }
 
 fn at(fleet: &Fleet, principal: &PrincipalName, message: String, remedy: String) -> Fault {

@@ -17,8 +17,20 @@ pub struct FleetDiff {
     /// The order in which accounts are brought up, before and after, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy_order: Option<(Vec<AccountName>, Vec<AccountName>)>,
+    /// What the definition says must hold, by name, where that differs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub asserts: BTreeMap<String, AssertChange>,
     /// Every account of either, by name.
     pub accounts: BTreeMap<AccountName, AccountDiff>,
+}
+
+/// An `assert` that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssertChange {
+    /// What it said; `null`: it was not there.
+    pub before: Json,
+    /// What it says; `null`: it is gone.
+    pub after: Json,
 }
 
 /// What differs in one account.
@@ -73,9 +85,11 @@ pub struct RightChange {
 }
 
 impl FleetDiff {
-    /// Whether every account is the same, and brought up in the same order.
+    /// Whether every account is the same, and brought up in the same order, and the same must hold.
     pub fn is_empty(&self) -> bool {
-        self.deploy_order.is_none() && self.accounts.values().all(|account| account.change == Change::Same)
+        self.deploy_order.is_none()
+            && self.asserts.is_empty()
+            && self.accounts.values().all(|account| account.change == Change::Same)
     }
 }
 
@@ -84,7 +98,23 @@ pub fn diff(base: &Fleet, head: &Fleet) -> FleetDiff {
     let names: BTreeSet<&AccountName> = base.accounts().keys().chain(head.accounts().keys()).collect();
     let accounts = names.into_iter().map(|name| (name.clone(), account(base, head, name))).collect();
     let orders = (base.deploy_order(), head.deploy_order());
-    FleetDiff { deploy_order: (orders.0 != orders.1).then_some(orders), accounts }
+    let of = |fleet: &Fleet, name: &str| fleet.asserts().get(name).cloned().unwrap_or_default();
+    let asserts: BTreeSet<&String> = base.asserts().keys().chain(head.asserts().keys()).collect();
+    let asserts = asserts
+        .into_iter()
+        .map(|name| (name.clone(), AssertChange { before: of(base, name), after: of(head, name) }))
+        .filter(|(_, change)| change.before != change.after)
+        .collect();
+    FleetDiff { asserts, deploy_order: (orders.0 != orders.1).then_some(orders), accounts }
+}
+
+/// Whether two values of a path mean the same. Who is allowed, and from where, is so in any order.
+fn are_alike(path: &str, old: Option<&Json>, new: Option<&Json>) -> bool {
+    let (Some(Json::Array(before)), Some(Json::Array(after))) = (old, new) else { return old == new };
+    if path.ends_with(".allow") || path.ends_with(".approvers") {
+        return before.iter().all(|value| after.contains(value)) && after.iter().all(|value| before.contains(value));
+    }
+    before == after
 }
 
 fn account(base: &Fleet, head: &Fleet, name: &AccountName) -> AccountDiff {
@@ -104,7 +134,7 @@ fn account(base: &Fleet, head: &Fleet, name: &AccountName) -> AccountDiff {
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let values: Vec<ValueChange> = paths
         .into_iter()
-        .filter(|path| old.get(*path) != new.get(*path))
+        .filter(|path| !are_alike(path, old.get(*path), new.get(*path)))
         .map(|path| ValueChange {
             path: path.clone(),
             before: old.get(path).cloned().unwrap_or_default(),

@@ -32,6 +32,7 @@ pub struct Fleet {
     deploy_order: Vec<AccountName>,
     traces: BTreeMap<AccountName, Traced>,
     declared: Declarations,
+    asserts: BTreeMap<String, serde_json::Value>,
 }
 
 /// Where an account's definition comes from.
@@ -161,6 +162,11 @@ impl Fleet {
         &self.traces
     }
 
+    /// What must hold, by its name.
+    pub(crate) fn asserts(&self) -> &BTreeMap<String, serde_json::Value> {
+        &self.asserts
+    }
+
     pub(crate) fn declared(&self) -> &Declarations {
         &self.declared
     }
@@ -282,7 +288,8 @@ impl Parts {
             principals: self.principal_places,
             identities: self.identity_places,
         };
-        let fleet = Fleet { name: self.name, accounts, deploy_order: self.deploy_order, traces, declared };
+        let asserts = self.asserts.iter().map(Assert::said).collect();
+        let fleet = Fleet { name: self.name, accounts, deploy_order: self.deploy_order, traces, declared, asserts };
         if faults.is_empty() {
             faults.extend(check::invariants(&fleet));
             faults.extend(asserts::broken(&fleet, &self.asserts));

@@ -33,7 +33,7 @@ pub use account::{
     Account, Driver, Grant, Identity, Limits, Pin, Principal, Program, Repository, ToolPin, Tools, audience_for,
 };
 pub use check::Finding;
-pub use diff::{AccountDiff, Change, FleetDiff, RightChange, ValueChange, diff};
+pub use diff::{AccountDiff, AssertChange, Change, FleetDiff, RightChange, ValueChange, diff};
 pub use fleet::{FLEET_FILE, Fleet, Read};
 pub use presets::Preset;
 pub use report::Repeated;

@@ -129,27 +129,49 @@ impl Preset {
         claims: &BTreeMap<String, Vec<String>>,
         protected: &[BranchName],
     ) -> Option<(String, String)> {
-        let repository = self.repository();
-        if !claims.contains_key(repository) {
-            let why = format!("its claims do not name one repository (`{repository}`)");
-            return Some((why, format!("Add `{repository} = \"…\"` to its claims.")));
-        }
-        self.bounds().into_iter().find_map(|Bound { claim, allowed }| {
-            let allowed: Vec<String> = match allowed {
-                Allowed::Branch(before) => protected.iter().map(|branch| format!("{before}{branch}")).collect(),
-                Allowed::Of(texts) => texts.iter().map(|text| (*text).to_owned()).collect(),
-            };
-            let list = allowed.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
-            let remedy = format!("Give `{claim}` in its claims: of {list}.");
-            match claims.get(claim) {
-                None => Some((format!("its claims leave `{claim}` open"), remedy)),
-                Some(values) => {
-                    let other = values.iter().find(|value| !allowed.contains(value))?;
-                    Some((format!("its claims let `{claim}` be `{other}`"), remedy))
-                }
-            }
-        })
+        self.no_repository(claims).or_else(|| unbound(self.bounds(), claims, protected))
     }
+
+    /// The same for a token that is bound to an environment: its rules say who gets in, if it is this repository's, and if
+    /// it has any.
+    pub(crate) fn open_environment(self, claims: &BTreeMap<String, Vec<String>>) -> Option<(String, String)> {
+        let bounds = match self {
+            // A job may name any environment. Only a protected one lets nobody but some people in.
+            Preset::Gitlab => vec![Bound { claim: "environment_protected", allowed: Allowed::Of(&["true"]) }],
+            // GitHub's tokens do not say whether an environment has rules.
+            Preset::Github | Preset::Buildkite | Preset::Circleci | Preset::Bitbucket => Vec::new(),
+        };
+        self.no_repository(claims).or_else(|| unbound(bounds, claims, &[]))
+    }
+
+    fn no_repository(self, claims: &BTreeMap<String, Vec<String>>) -> Option<(String, String)> {
+        let repository = self.repository();
+        let why = format!("its claims do not name one repository (`{repository}`)");
+        (!claims.contains_key(repository)).then(|| (why, format!("Add `{repository} = \"…\"` to its claims.")))
+    }
+}
+
+/// The first claim that may be something else than it is bound to.
+fn unbound(
+    bounds: Vec<Bound>,
+    claims: &BTreeMap<String, Vec<String>>,
+    protected: &[BranchName],
+) -> Option<(String, String)> {
+    bounds.into_iter().find_map(|Bound { claim, allowed }| {
+        let allowed: Vec<String> = match allowed {
+            Allowed::Branch(before) => protected.iter().map(|branch| format!("{before}{branch}")).collect(),
+            Allowed::Of(texts) => texts.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        let list = allowed.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+        let remedy = format!("Give `{claim}` in its claims: of {list}.");
+        match claims.get(claim) {
+            None => Some((format!("its claims leave `{claim}` open"), remedy)),
+            Some(values) => {
+                let other = values.iter().find(|value| !allowed.contains(value))?;
+                Some((format!("its claims let `{claim}` be `{other}`"), remedy))
+            }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -79,6 +79,17 @@ pub struct Access {
 }
 
 impl Account {
+    /// Whether every token of `narrow` is one of `wide` as well. A name says nothing: the same caller can have two.
+    pub(crate) fn is_always(&self, narrow: &PrincipalName, wide: &PrincipalName) -> bool {
+        let (Some(narrow), Some(wide)) = (self.principals.get(narrow), self.principals.get(wide)) else { return false };
+        let of = |name: &str| self.identities.get(name).map(|identity| (&identity.issuer, &identity.audience));
+        of(&narrow.identity).is_some()
+            && of(&narrow.identity) == of(&wide.identity)
+            && wide.claims.iter().all(|(claim, values)| {
+                narrow.claims.get(claim).is_some_and(|wanted| wanted.iter().all(|value| values.contains(value)))
+            })
+    }
+
     /// Every right that there is in this account. Whoever is not in it has none.
     pub fn rights(&self) -> BTreeMap<Right, Conditions> {
         let mut rights = BTreeMap::new();

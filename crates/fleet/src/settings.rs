@@ -110,6 +110,9 @@ impl Account {
                 let of = |what: &str| format!("identity.{}.{what}", principal.identity);
                 put(of("issuer"), json!(identity.issuer));
                 put(of("audience"), json!(identity.audience));
+                if let Some(preset) = identity.preset {
+                    put(of("preset"), json!(preset));
+                }
                 if let Some(uri) = &identity.jwks_uri {
                     put(of("jwks_uri"), json!(uri));
                 }

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use owo_colors::{OwoColorize, Style};
 use portcullis_fleet::{
-    Access, AccountDiff, Change, Conditions, Finding, Fleet, FleetDiff, Repeated, RightChange, Setting, Written,
+    Access, AccountDiff, AssertChange, Change, Conditions, Finding, Fleet, FleetDiff, Repeated, RightChange, Setting,
+    Written,
 };
 use serde_json::Value as Json;
 
 use super::table::{self, Cell};
 use super::terminal::plain;
 use super::units::count;
-use super::units::diff::code;
+use super::units::diff::{code, whole_code};
 
 /// What `fleet check` ends with.
 pub fn check(fleet: Option<&Fleet>, warnings: &[Finding], faults: usize) -> String {
@@ -110,8 +111,21 @@ pub fn diff_text(diff: &FleetDiff) -> String {
         };
         let _ = writeln!(text, "accounts are brought up in the order {}, before: {}", list(after), list(before));
     }
+    for line in assert_lines(diff) {
+        let _ = writeln!(text, "{}", plain(&line).yellow());
+    }
     let _ = writeln!(text, "{}", verdict(diff).bold());
     text
+}
+
+/// What must hold no longer, or must hold now.
+fn assert_lines(diff: &FleetDiff) -> Vec<String> {
+    let line = |(name, change): (&String, &AssertChange)| match (change.before.is_null(), change.after.is_null()) {
+        (true, _) => format!("must hold now: \"{name}\" {}", change.after),
+        (_, true) => format!("must hold no longer: \"{name}\" {}", change.before),
+        _ => format!("must hold: \"{name}\" {}, before: {}", change.after, change.before),
+    };
+    diff.asserts.iter().map(line).collect()
 }
 
 /// The sentence that a reviewer looks for.
@@ -124,13 +138,23 @@ fn verdict(diff: &FleetDiff) -> String {
     let rights = named(|it| !it.rights.is_empty());
     let mut text = match other.len() {
         0 if diff.is_empty() => return format!("No account's effective definition changes ({} compared).", same.len()),
-        0 => format!("No account's effective definition changes ({} compared), but their order does", same.len()),
+        0 => {
+            let what = match (diff.deploy_order.is_some(), diff.asserts.is_empty()) {
+                (true, true) => "their order does",
+                (false, _) => "what must hold does",
+                (true, false) => "their order and what must hold do",
+            };
+            format!("No account's effective definition changes ({} compared), but {what}", same.len())
+        }
         _ => format!("The effective definition changes in {}", other.join(", ")),
     };
     if !other.is_empty() && !same.is_empty() {
         let _ = write!(text, "; not in {}", same.join(", "));
     }
     text.push_str(". ");
+    if !diff.asserts.is_empty() && !other.is_empty() {
+        text.push_str("What must hold changes. ");
+    }
     if rights.is_empty() {
         text.push_str("Nobody gains or loses a right.");
     } else {
@@ -197,8 +221,14 @@ pub fn diff_markdown(diff: &FleetDiff) -> String {
         };
         let _ = writeln!(text, "\n### {}{word}\n", plain(name.as_str()));
         for (sign, line) in lines(account) {
-            let _ = writeln!(text, "- {} {}", code(&sign.to_string()), code(&line));
+            let _ = writeln!(text, "- {} {}", code(&sign.to_string()), whole_code(&line));
         }
+    }
+    if !diff.asserts.is_empty() {
+        text.push('\n');
+    }
+    for line in assert_lines(diff) {
+        let _ = writeln!(text, "- {}", whole_code(&line));
     }
     text
 }
@@ -236,11 +266,21 @@ pub fn report(repeated: &[Repeated]) -> String {
         for (path, value) in &one.values {
             let _ = writeln!(text, "    {} = {}", plain(path).cyan(), literal(value));
             for (layer, other) in one.others.get(path).into_iter().flatten() {
-                let _ = writeln!(text, "      {}", format!("{layer} says {}", literal(other)).dimmed());
+                let _ = writeln!(
+                    text,
+                    "      {}",
+                    format!("{} says {}", plain(&layer.to_string()), literal(other)).dimmed()
+                );
             }
         }
         for (layer, place) in &one.layers {
-            let _ = writeln!(text, "  {} {}  {}", "-->".blue().bold(), plain(&place.to_string()), layer.dimmed());
+            let _ = writeln!(
+                text,
+                "  {} {}  {}",
+                "-->".blue().bold(),
+                plain(&place.to_string()),
+                plain(&layer.to_string()).dimmed()
+            );
         }
         let remedy = match one.profiles.first() {
             Some(profile) => format!("{profile} is used by exactly these: say it there."),
@@ -314,7 +354,25 @@ account "logs" {
         let found = portcullis_fleet::diff(&base, &head);
         let markdown = diff_markdown(&found);
         assert!(markdown.contains("Rights change in dev, logs."), "{markdown}");
+        assert!(
+            markdown.contains("now, if repository_id is `@x`<b>, by https://token"),
+            "nothing is cut off: {markdown}"
+        );
         assert!(markdown.contains("``"), "a value with backticks is fenced with more of them: {markdown}");
+    }
+
+    #[test]
+    fn what_must_hold_no_longer_is_said() {
+        let assert = "assert \"x`\\u001b[2J\" {\n  action = \"apply\"\n  approvals = 2\n}\n";
+        let found = portcullis_fleet::diff(&fleet(&format!("{TEXT}{assert}")), &fleet(TEXT));
+        let text = bare(&diff_text(&found));
+        assert!(
+            text.contains("must hold no longer: \"x`\\u{1b}[2J\" {\"action\":\"apply\",\"approvals\":2}\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("(2 compared), but what must hold does. Nobody gains or loses a right.\n"), "{text}");
+        let markdown = diff_markdown(&found);
+        assert!(markdown.contains("\n- ``must hold no longer: \"x`") && !markdown.contains('\u{1b}'), "{markdown}");
     }
 
     #[test]

@@ -172,6 +172,30 @@ fn who_gains_and_who_loses_a_right_is_told() {
 }
 
 #[test]
+fn what_must_hold_and_how_tokens_are_read_are_part_of_the_difference_and_an_order_is_not() {
+    let text = format!(
+        "{VALID}assert \"merges alone\" {{\n  action = \"apply\"\n  only = \"merge\"\n}}\n\
+         account \"dev\" {{\n  id = \"1\"\n  action \"plan\" {{\n    allow = [\"ci\", \"merge\"]\n  }}\n}}\n"
+    );
+    let of = |text: &str| load(&[("portcullis.hcl", text)]).unwrap();
+    let change = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        diff(&of(&text), &of(&text.replace(from, to)))
+    };
+    assert!(change("[\"ci\", \"merge\"]", "[\"merge\", \"ci\"]").is_empty());
+    let gone = change("assert \"merges alone\" {\n  action = \"apply\"\n  only = \"merge\"\n}\n", "");
+    assert!(!gone.is_empty());
+    assert_eq!(gone.asserts["merges alone"].before, json!({ "action": "apply", "only": ["merge"] }));
+    assert_eq!(gone.asserts["merges alone"].after, json!(null));
+    let weaker = change("only = \"merge\"", "only = [\"merge\", \"ci\"]");
+    assert_eq!(weaker.asserts["merges alone"].after, json!({ "action": "apply", "only": ["ci", "merge"] }));
+    let preset =
+        change("issuer = \"https://token.example\"", "issuer = \"https://token.example\"\n  preset = \"github\"");
+    let paths: Vec<&str> = preset.accounts[&name("dev")].values.iter().map(|value| value.path.as_str()).collect();
+    assert_eq!(paths, ["identity.github.preset"]);
+}
+
+#[test]
 fn access_lists_every_right_of_every_account() {
     let access = fleet(str::to_owned).access();
     let told: Vec<String> = access.iter().map(|access| format!("{} {}", access.account, access.right)).collect();

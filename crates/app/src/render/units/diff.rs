@@ -112,11 +112,16 @@ fn bullets(text: &mut String, lines: impl ExactSizeIterator<Item = String>) {
 /// Text between as many backquotes as it takes, so that nothing in it is Markdown, HTML or a mention of somebody.
 pub(crate) fn code(text: &str) -> String {
     let text = plain(text);
-    let text = match text.char_indices().nth(CODE_MAX) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None if text.is_empty() => " ".to_owned(),
-        None => text,
-    };
+    match text.char_indices().nth(CODE_MAX) {
+        Some((end, _)) => whole_code(&format!("{}…", text.get(..end).unwrap_or_default())),
+        None => whole_code(&text),
+    }
+}
+
+/// As [`code`], however long it is.
+pub(crate) fn whole_code(text: &str) -> String {
+    let text = plain(text);
+    let text = if text.is_empty() { " ".to_owned() } else { text };
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };

@@ -8,7 +8,6 @@ assert "two people for prod" {
 account "prod" {
   id = "1"
   action "apply" {
-    allow     = ["merge"]
-    approvers = ["ci"]
+    allow = ["merge"]
   }
 }

@@ -7,7 +7,6 @@ assert "no CI job approves" {
 account "prod" {
   id = "1"
   action "apply" {
-    allow     = ["merge"]
-    approvers = ["ci"]
+    allow     = ["ci"]
   }
 }

@@ -247,3 +247,50 @@ fn after(head: &Estate, reasons: &Reasons, unit: &UnitPath) -> Vec<UnitPath> {
     }
     found.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis_estate::{DirSource, Settings};
+
+    use super::*;
+
+    #[test]
+    fn what_is_excluded_is_left_out_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |unit: &str, text: &str| {
+            let at = folder.path().join(unit);
+            std::fs::create_dir_all(&at).unwrap();
+            std::fs::write(at.join("main.tf"), "").unwrap();
+            std::fs::write(at.join("terragrunt.hcl"), text).unwrap();
+        };
+        let exclude = |rest: &str| format!("exclude {{\n  if = true\n  {rest}\n}}\n");
+        put("apply", &exclude("actions = [\"apply\"]"));
+        put("all", &exclude("actions = [\"all\"]\n  exclude_dependencies = true"));
+        put("never", &exclude("actions = [\"all\"]\n  no_run = true"));
+        put("below", "");
+        put("free", &exclude("actions = [\"plan\"]").replace("true", "false"));
+        let all = std::fs::read_to_string(folder.path().join("all/terragrunt.hcl")).unwrap();
+        put("all", &format!("{all}dependencies {{\n  paths = [\"../below\"]\n}}\n"));
+        let estate = Estate::load(Arc::new(DirSource::open(folder.path()).unwrap()), &Settings::default()).unwrap();
+        let left = |kind, selection: &Selection| {
+            let mut reasons: Reasons = estate.units().keys().map(|unit| (unit.clone(), String::new())).collect();
+            let excluded = leave_out(&estate, kind, selection, &mut reasons);
+            assert_eq!(excluded.len() + reasons.len(), 5);
+            (reasons.into_keys().map(|unit| unit.to_string()).collect::<Vec<_>>(), left_out(&excluded))
+        };
+        assert_eq!(left(ActionKind::Plan, &Selection::All).0, ["apply", "free"]);
+        let (units, said) = left(ActionKind::Apply, &Selection::Affected);
+        assert_eq!(units, ["free"]);
+        assert_eq!(
+            said,
+            "left out, as excluded: all (all/terragrunt.hcl:1), apply (apply/terragrunt.hcl:1), \
+             below (all/terragrunt.hcl:1), never (never/terragrunt.hcl:1)"
+        );
+        // Named ones run, but for those that say they never do, or that list the action itself.
+        let named = Selection::Units(estate.units().keys().cloned().collect());
+        assert_eq!(left(ActionKind::Plan, &named).0, ["all", "apply", "below", "free"]);
+        assert_eq!(left(ActionKind::Apply, &named).0, ["all", "below", "free"]);
+    }
+}

@@ -25,6 +25,8 @@ const COMPLAINT_KEPT_BYTES: usize = 8 << 10;
 /// Most characters and lines of a complaint that a fault shows.
 const COMPLAINT_SHOWN_CHARS: usize = 300;
 const COMPLAINT_SHOWN_LINES: usize = 6;
+/// The oldest git that does all that it is told.
+const OLDEST: (u32, u32) = (2, 37);
 /// How long git may take to tidy up after SIGTERM, before SIGKILL.
 const TIDY_UP: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,8 @@ pub(crate) struct Answer {
 /// The version that `git` says it has, and where it is.
 ///
 /// # Errors
-/// `PC-0602` when it is not on this machine, or does not answer.
+/// `PC-0602` when it is not on this machine, does not answer, or is older than 2.37: it would not keep to the address that
+/// was looked at (`http.curloptResolve`), and not say so.
 pub async fn git_version() -> Result<(String, PathBuf), Fault> {
     let git = Git::new(Path::new("git"), Path::new("/"), "https")?;
     let limits = Limits::default();
@@ -84,7 +87,22 @@ pub async fn git_version() -> Result<(String, PathBuf), Fault> {
         return Err(Fault::new(Code::TOOL_MISSING, format!("{} does not answer", git.program.display()))
             .remedy("Install git from your system's packages."));
     }
-    Ok((answer.text.trim().to_owned(), git.program))
+    let version = answer.text.trim().to_owned();
+    if !is_new_enough(&version) {
+        let message = format!("`{version}` ({}) is older than {}.{}", git.program.display(), OLDEST.0, OLDEST.1);
+        return Err(Fault::new(Code::TOOL_MISSING, message).remedy("Install a newer git."));
+    }
+    Ok((version, git.program))
+}
+
+/// By what `git version` prints: `git version 2.39.5`, perhaps with more after it.
+fn is_new_enough(text: &str) -> bool {
+    let numbers = text.trim_start_matches("git version ").split('.').map(|part| part.parse::<u32>().ok());
+    let mut numbers = numbers.map_while(|number| number);
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) >= OLDEST,
+        _ => false,
+    }
 }
 
 impl Git {
@@ -295,4 +313,21 @@ async fn read_end(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
         kept.drain(..line);
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn an_old_git_is_told_from_a_new_one() {
+        for new in
+            ["git version 2.37.0", "git version 2.39.5", "git version 3.0.1", "git version 2.50.1 (Apple Git-155)"]
+        {
+            assert!(is_new_enough(new), "{new}");
+        }
+        for old in ["git version 2.36.9", "git version 1.99.1", "git version", "", "fit version x.y"] {
+            assert!(!is_new_enough(old), "{old}");
+        }
+    }
 }

@@ -133,6 +133,7 @@ pub(crate) fn agent_beside() -> Option<PathBuf> {
 }
 
 async fn mirror(options: &ServeOptions, data: &Path) -> Result<Mirror, Fault> {
+    portcullis_mirror::git_version().await?;
     let url = RepositoryUrl::parse(&options.fleet_url)?;
     let mut settings = MirrorSettings::new(data.join("mirror.git"), url);
     settings.credential = options.credential.as_ref().map(|credential| match credential {

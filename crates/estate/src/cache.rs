@@ -6,9 +6,9 @@
 //!
 //! It is bounded in bytes, by an estimate of what its parts take.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use portcullis_hcl::File;
@@ -25,6 +25,8 @@ use crate::trace::{Basis, Interned, Trace, TreeNumber};
 const PARSED_BYTES_PER_BYTE: usize = 24;
 /// Bytes of the map's own for each digest of a file, about.
 const DIGEST_BYTES: usize = 128;
+/// Bytes of a result besides what is in it, about.
+const KEPT_BYTES: usize = 256;
 /// Results of one unit that are kept: the protected branch's, and those of a few proposed changes.
 const RESULTS_PER_UNIT: usize = 4;
 /// Settings that results are kept for, so that an account's definition may change and change back.
@@ -39,11 +41,13 @@ pub struct CacheLimits {
     pub parsed_bytes: usize,
     /// Digests of files, in bytes.
     pub digest_bytes: usize,
+    /// What units were found to be, in bytes. Those that were not used for longest go first.
+    pub result_bytes: usize,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
-        CacheLimits { parsed_bytes: 64 << 20, digest_bytes: 16 << 20 }
+        CacheLimits { parsed_bytes: 64 << 20, digest_bytes: 16 << 20, result_bytes: 512 << 20 }
     }
 }
 
@@ -94,6 +98,10 @@ impl Cache {
         let mut scope = DigestBuilder::new("portcullis repository v1");
         scope.text(repository);
         Cache { disk: Some((folder.to_path_buf(), scope.finish())), ..Cache::new(limits) }
+    }
+
+    pub(crate) fn limits(&self) -> CacheLimits {
+        self.limits
     }
 
     /// Writes the results for settings to disk, if there is a folder and something in them is new.
@@ -158,7 +166,8 @@ impl Cache {
         };
         let results = Arc::clone(&found.1);
         kept.push(found);
-        if kept.len() > SETTINGS_KEPT {
+        let bytes = |kept: &[(Digest, Arc<Results>)]| kept.iter().map(|(_, results)| results.bytes()).sum::<usize>();
+        while kept.len() > SETTINGS_KEPT || (kept.len() > 1 && bytes(&kept) > self.limits.result_bytes) {
             kept.remove(0);
         }
         results
@@ -184,6 +193,8 @@ pub(crate) struct Results {
     units: RwLock<HashMap<UnitPath, Vec<Kept>>>,
     /// Counts loads.
     loads: AtomicU64,
+    /// Of all results, about.
+    bytes: AtomicUsize,
     /// Whether there is something that is not on disk.
     changed: AtomicBool,
 }
@@ -198,6 +209,8 @@ pub(crate) struct Load {
 struct Kept {
     basis: Basis,
     evaluated: Mutex<Stored>,
+    /// What it takes, about.
+    bytes: usize,
     /// The last load that used it.
     used: AtomicU64,
 }
@@ -207,10 +220,10 @@ impl Results {
         let mut interned = Interned::default();
         let mut units: HashMap<UnitPath, Vec<Kept>> = HashMap::new();
         for (unit, evaluated, basis) in kept.into_known(&mut interned) {
-            let evaluated = Mutex::new(evaluated);
-            units.entry(unit).or_default().push(Kept { basis, evaluated, used: AtomicU64::new(0) });
+            units.entry(unit).or_default().push(Kept::new(basis, evaluated, 0));
         }
-        Results { interned: Mutex::new(interned), units: RwLock::new(units), ..Results::default() }
+        let bytes = AtomicUsize::new(units.values().flatten().map(|kept| kept.bytes).sum());
+        Results { interned: Mutex::new(interned), units: RwLock::new(units), bytes, ..Results::default() }
     }
 
     /// The result of each unit that was used last.
@@ -222,6 +235,11 @@ impl Results {
             Some(text.map(|text| (unit, text, &kept.basis)))
         });
         Ok(disk::Kept::new(last.collect::<Result<Vec<_>, _>>()?.into_iter()))
+    }
+
+    /// What all results take, about.
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Begins a load.
@@ -239,15 +257,14 @@ impl Results {
     }
 
     /// Keeps what a load evaluated.
-    pub(crate) fn keep(&self, load: Load, made: Vec<Made>) {
+    pub(crate) fn keep(&self, load: Load, made: Vec<Made>, limit: usize) {
         self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
         let interned: Vec<(UnitPath, Kept)> = {
             let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
             let mut parts = HashMap::new();
             let keep = |made: Made| {
                 let basis = interned.basis(&made.trace, &mut parts)?;
-                let evaluated = Mutex::new(Stored::Here(made.evaluated));
-                Some((made.unit, Kept { basis, evaluated, used: AtomicU64::new(load.number) }))
+                Some((made.unit, Kept::new(basis, Stored::Here(made.evaluated), load.number)))
             };
             made.into_iter().filter_map(keep).collect()
         };
@@ -266,9 +283,53 @@ impl Results {
                 !kept.is_empty()
             });
         }
+        self.bytes.store(bound(&mut units, limit), Ordering::Relaxed);
         drop(units);
         self.interned.lock().unwrap_or_else(PoisonError::into_inner).sweep();
     }
+}
+
+impl Kept {
+    fn new(basis: Basis, evaluated: Stored, used: u64) -> Self {
+        let rests_on = (basis.facts.len() + basis.parts.len()) * size_of::<usize>();
+        let bytes = KEPT_BYTES + rests_on + evaluated.bytes();
+        Kept { basis, evaluated: Mutex::new(evaluated), bytes, used: AtomicU64::new(used) }
+    }
+}
+
+/// Drops results until they take no more than `limit` bytes, those that were not used for longest first. What is left.
+fn bound(units: &mut HashMap<UnitPath, Vec<Kept>>, limit: usize) -> usize {
+    let mut by_use: BTreeMap<u64, usize> = BTreeMap::new();
+    for kept in units.values().flatten() {
+        *by_use.entry(kept.used.load(Ordering::Relaxed)).or_default() += kept.bytes;
+    }
+    let mut left = 0usize;
+    let newest_first = by_use.iter().rev();
+    // Of the load at which it is too much a part is kept, as it comes.
+    let (mut from, mut room) = (0, usize::MAX);
+    for (used, bytes) in newest_first {
+        if left + bytes > limit {
+            (from, room) = (*used, limit - left);
+            break;
+        }
+        left += bytes;
+    }
+    if room == usize::MAX {
+        return left;
+    }
+    units.retain(|_, kept| {
+        kept.retain(|kept| match kept.used.load(Ordering::Relaxed).cmp(&from) {
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Equal if kept.bytes <= room => {
+                room -= kept.bytes;
+                left += kept.bytes;
+                true
+            }
+            std::cmp::Ordering::Equal | std::cmp::Ordering::Less => false,
+        });
+        !kept.is_empty()
+    });
+    left
 }
 
 /// What a load evaluated.
@@ -276,4 +337,36 @@ pub(crate) struct Made {
     pub(crate) unit: UnitPath,
     pub(crate) evaluated: Evaluated,
     pub(crate) trace: Trace,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_bounded_and_those_not_used_for_longest_go() {
+        let result = |used: u64| Kept::new(Basis::new(Box::default(), Box::default()), broken(), used);
+        let one = result(0).bytes;
+        let mut units: HashMap<UnitPath, Vec<Kept>> = (0..10)
+            .map(|number| (UnitPath::parse(&format!("u{number}")).unwrap(), vec![result(1), result(number + 2)]))
+            .collect();
+        let uses = |units: &HashMap<UnitPath, Vec<Kept>>| {
+            let mut uses: Vec<u64> = units.values().flatten().map(|kept| kept.used.load(Ordering::Relaxed)).collect();
+            uses.sort_unstable();
+            uses
+        };
+        assert_eq!(bound(&mut units, 20 * one), 20 * one);
+        assert_eq!(uses(&units).len(), 20);
+        // There is room for two of the oldest load.
+        assert_eq!(bound(&mut units, 12 * one), 12 * one);
+        assert_eq!(uses(&units), [1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(bound(&mut units, 3 * one + 1), 3 * one);
+        assert_eq!(uses(&units), [9, 10, 11]);
+        assert_eq!(bound(&mut units, 0), 0);
+        assert!(units.is_empty());
+    }
+
+    fn broken() -> Stored {
+        Stored::Here(Evaluated::Broken([Fault::internal("a test")].into()))
+    }
 }

@@ -93,7 +93,7 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
             (Some(Ok(before)), Ok(after)) => {
                 let exact = before.is_exact() && after.is_exact();
                 *(if exact { &mut found.exact } else { &mut found.inexact }) += 1;
-                if !after.parts.same_configuration(&before.parts) {
+                if after.input_digest != before.input_digest && !after.parts.same_configuration(&before.parts) {
                     differing.push(path.clone());
                 }
             }

@@ -29,6 +29,8 @@ const FOLDER_MAX_BYTES: u64 = 256 << 20;
 /// Most files.
 const FILES_KEPT: usize = 64;
 const ENDING: &str = "estate";
+/// Bytes of a fault in memory, about.
+const FAULT_BYTES: usize = 512;
 
 /// Results and facts, as they are kept on disk.
 #[derive(Serialize, Deserialize, Default)]
@@ -66,6 +68,15 @@ impl Stored {
         match self {
             Stored::Here(evaluated) => Some(evaluated.clone()),
             Stored::Text(_) => None,
+        }
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Stored::Text(text) => text.get().len(),
+            Stored::Here(Evaluated::Unit(unit)) => unit.bytes(),
+            Stored::Here(Evaluated::Broken(faults)) => faults.len() * FAULT_BYTES,
         }
     }
 

@@ -427,7 +427,7 @@ fn evaluate_all(
     evaluated.sort_unstable_by_key(|(index, _)| *index);
     let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
     let fresh = made.len();
-    results.keep(load, made);
+    results.keep(load, made, library.cache().limits().result_bytes);
     Ok((named, fresh))
 }
 

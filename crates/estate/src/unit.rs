@@ -42,6 +42,15 @@ pub enum Module {
 }
 
 impl Unit {
+    /// What it takes in memory, about, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        // A name with its entry in a map, a text with its entry in a list, and places with their source lines.
+        let parts = self.parts.0.keys().map(|name| name.len() + 72).sum::<usize>();
+        let reads = self.reads.iter().map(|read| read.len() + 32).sum::<usize>();
+        let places = (self.dependencies.len() + self.inexact.len() + self.problems.len()) * 384;
+        size_of::<Unit>() + 2 * self.path.as_str().len() + parts + reads + places
+    }
+
     /// Whether the configuration is fully known without running anything.
     pub fn is_exact(&self) -> bool {
         self.inexact.is_empty()
@@ -121,11 +130,8 @@ impl Parts {
 
     /// Whether the effective configuration is the same, whatever files and tool are.
     pub fn same_configuration(&self, other: &Parts) -> bool {
-        let configuration = |parts: &'_ Parts| {
-            parts.0.iter().filter(|(name, _)| !is_content(name)).map(|(name, digest)| (name.clone(), *digest)).collect()
-        };
-        let (one, two): (Vec<_>, Vec<_>) = (configuration(self), configuration(other));
-        one == two
+        let configuration = |(name, _): &(&String, &Digest)| !is_content(name);
+        self.0.iter().filter(configuration).eq(other.0.iter().filter(configuration))
     }
 
     /// The parts that differ from those of `before`, and how, sorted by name.

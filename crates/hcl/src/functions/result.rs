@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::regular::found_type;
 use crate::Value;
-use crate::types::{Type, can_convert, unify};
+use crate::types::{Type, unify};
 
 const TEXTS: &[&str] = &[
     "base64decode",
@@ -93,9 +93,6 @@ pub(super) fn check(function: &str, args: &[Value]) -> Result<(), String> {
         ("setintersection" | "setsubtract" | "setunion", _) => element_type(args).map(drop),
         ("element" | "slice", Some(Type::Set(_))) => Err("a list is required, not a set".to_owned()),
         ("length", Some(Type::Bool | Type::Number)) => Err("a string, list or map is required".to_owned()),
-        ("sum", Some(Type::List(of) | Type::Set(of))) if !of.is_primitive() && !can_convert(of, &Type::Number) => {
-            Err("a list of numbers is required".to_owned())
-        }
         _ => Ok(()),
     }
 }
@@ -128,10 +125,7 @@ fn of_arguments(function: &str, args: &[Value]) -> Option<Type> {
             Type::List(_) => list(first.clone()),
             _ => list(list(Type::Any)),
         },
-        "coalesce" => {
-            let typed: Vec<Type> = types.iter().filter(|of| **of != Type::Any).cloned().collect();
-            unify(&typed)?
-        }
+        "coalesce" => unify(&types)?,
         "concat" if types.iter().all(|of| matches!(of, Type::List(_))) => unify(&types)?,
         "distinct" | "slice" if matches!(first, Type::List(_)) => first.clone(),
         "distinct" => match first {

@@ -73,7 +73,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The first thing that is wrong counts. A bad token is found out when the grammar comes to it, or else here.
+    /// The first thing that is wrong counts. No rule of the grammar takes a bad token, so there is none after it.
     fn finish(self, parsed: Parsed) -> Result<Rewrites, Box<Diagnosis>> {
         parsed?;
         Ok(rewrites::plan(self.text, self.again, &self.numbers, &self.returned))

@@ -35,6 +35,8 @@ const TIDY_UP: Duration = Duration::from_secs(2);
 pub struct Limits {
     /// Most bytes that the mirror may have on disk.
     pub repository_bytes: u64,
+    /// Most bytes of memory that each process of a fetch may take: an object is unpacked as a whole to be checked.
+    pub memory_bytes: u64,
     /// Longest time that a fetch may take.
     pub fetch: Duration,
     /// Longest time that a local question (a ref, an ancestor) may take.
@@ -43,7 +45,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { repository_bytes: 8 << 30, fetch: Duration::from_secs(600), query: Duration::from_secs(30) }
+        Limits {
+            repository_bytes: 8 << 30,
+            memory_bytes: 4 << 30,
+            fetch: Duration::from_secs(600),
+            query: Duration::from_secs(30),
+        }
     }
 }
 
@@ -54,6 +61,13 @@ pub(crate) struct Git {
     protocol: &'static str,
 }
 
+/// What each process of a call may take, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    pub file: u64,
+    pub memory: u64,
+}
+
 /// One call.
 pub(crate) struct Call<'a> {
     /// The command and its arguments. Nothing that a user wrote but after `--` or as a full id.
@@ -62,8 +76,8 @@ pub(crate) struct Call<'a> {
     pub grant: Option<&'a Grant>,
     /// Longest time.
     pub time: Duration,
-    /// Largest file that git may write. `None`: no limit.
-    pub file_bytes: Option<u64>,
+    /// Largest file that git may write, and its largest memory. `None`: no limit.
+    pub most: Option<Most>,
 }
 
 /// What came of a call.
@@ -81,7 +95,7 @@ pub(crate) struct Answer {
 pub async fn git_version() -> Result<(String, PathBuf), Fault> {
     let git = Git::new(Path::new("git"), Path::new("/"), "https")?;
     let limits = Limits::default();
-    let call = Call { arguments: &["version"], grant: None, time: limits.query, file_bytes: None };
+    let call = Call { arguments: &["version"], grant: None, time: limits.query, most: None };
     let answer = git.run(call).await?;
     if !answer.status.success() {
         return Err(Fault::new(Code::TOOL_MISSING, format!("{} does not answer", git.program.display()))
@@ -124,7 +138,7 @@ impl Git {
     pub async fn run(&self, call: Call<'_>) -> Result<Answer, Fault> {
         let name = call.arguments.first().copied().unwrap_or_default();
         let started = self.command(&call).spawn().map_err(|error| Fault::io(format!("git {name}"), &error))?;
-        let mut group = Group::new(started, call.file_bytes)?;
+        let mut group = Group::new(started, call.most)?;
         let stdout = group.child.stdout.take();
         let work = async {
             let (answer, complaint) = tokio::join!(read_all(stdout), read_end(group.stderr.as_mut()));
@@ -245,17 +259,18 @@ struct Group {
 }
 
 impl Group {
-    fn new(mut child: Child, file_bytes: Option<u64>) -> Result<Self, Fault> {
+    fn new(mut child: Child, most: Option<Most>) -> Result<Self, Fault> {
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let stderr = child.stderr.take();
         let group = Group { child, id, stderr, ended: false };
-        if let (Some(id), Some(bytes)) = (id, file_bytes) {
+        if let (Some(id), Some(most)) = (id, most) {
             // Set from outside, as a limit between fork and exec needs `unsafe`. Git has to talk to the remote
-            // before it writes anything of size, and its own children inherit the limit.
-            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-            match prlimit(Some(id), Resource::Fsize, limit) {
-                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(Fault::io("limit git's files", &io::Error::from(error))),
+            // before it writes or unpacks anything of size, and its own children inherit the limits.
+            for (resource, bytes) in [(Resource::Fsize, most.file), (Resource::Data, most.memory)] {
+                match prlimit(Some(id), resource, Rlimit { current: Some(bytes), maximum: Some(bytes) }) {
+                    Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+                    Err(error) => return Err(Fault::io("limit git's files and memory", &io::Error::from(error))),
+                }
             }
         }
         Ok(group)

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::address::Transport;
 use crate::credential::Grant;
 use crate::folder;
-use crate::git::{Answer, Call, Git};
+use crate::git::{Answer, Call, Git, Most};
 use crate::{Credential, Limits, RepositoryUrl};
 
 /// More packs than this are made into one.
@@ -212,7 +212,7 @@ impl Mirror {
         let grant = self.grant(addresses)?;
         let arguments = ["ls-remote", "--quiet", "origin", "HEAD"];
         let time = self.settings.limits.query;
-        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, file_bytes: None }).await?;
+        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, most: None }).await?;
         if !answer.status.success() {
             return Err(self.why_not_fetched(&answer));
         }
@@ -335,7 +335,8 @@ impl Mirror {
         if self.settings.refs == Refs::BranchesAndTags {
             arguments.push(TAGS);
         }
-        let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, file_bytes: Some(room) };
+        let most = Most { file: room, memory: limits.memory_bytes };
+        let call = Call { arguments: &arguments, grant: Some(&grant), time: limits.fetch, most: Some(most) };
         let answer = tokio::select! {
             answer = self.git.run(call) => answer?,
             // A limit for one file holds neither many files nor many refs.
@@ -365,7 +366,7 @@ impl Mirror {
         let expire = format!("--expire={UNREACHABLE_KEPT}");
         let repack = ["repack", "-A", "-d", "--quiet", unpack.as_str()];
         for arguments in [&repack[..], &["prune", expire.as_str()], &["pack-refs", "--all"]] {
-            let ended = self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await;
+            let ended = self.git.run(Call { arguments, grant: None, time, most: None }).await;
             let fault = match ended {
                 Ok(answer) if answer.status.success() => continue,
                 Ok(answer) => answer.fault(Code::GIT_FAILED, "the mirror cannot be packed"),
@@ -384,6 +385,10 @@ impl Mirror {
                 .remedy("An object of the repository is malformed; find and rewrite it (`git fsck` names it).");
         }
         let fault = answer.fault(Code::GIT_FAILED, &what);
+        if says(&["ut of memory", "allocate memory", "malloc failed"]) {
+            return fault
+                .remedy("An object of the repository is too large to be checked: remove it from its branches.");
+        }
         if says(&[
             "Authentication failed",
             "terminal prompts disabled",
@@ -411,7 +416,7 @@ impl Mirror {
         let Ok(grant) = self.grant(&[]) else { return false };
         let arguments = ["ls-remote", "--quiet", "--refs", "origin", &wanted];
         let time = self.settings.limits.query;
-        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, file_bytes: None }).await;
+        let answer = self.git.run(Call { arguments: &arguments, grant: Some(&grant), time, most: None }).await;
         // The pattern also fits a longer name that ends like it.
         answer.is_ok_and(|answer| {
             answer.text.lines().any(|line| line.split_once('\t').is_some_and(|(_, found)| found == wanted))
@@ -435,7 +440,7 @@ impl Mirror {
     /// A question about what is in the mirror.
     async fn ask(&self, arguments: &[&str]) -> Result<Answer, Fault> {
         let time = self.settings.limits.query;
-        self.git.run(Call { arguments, grant: None, time, file_bytes: None }).await
+        self.git.run(Call { arguments, grant: None, time, most: None }).await
     }
 }
 

@@ -231,6 +231,21 @@ async fn a_repository_over_the_limit_is_refused_and_leaves_no_rubbish() {
 }
 
 #[tokio::test]
+async fn an_object_that_unpacks_to_much_is_refused_before_it_takes_the_memory() {
+    let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());
+    // A few kilobytes in a pack.
+    repo.write("bomb", vec![0; 200 << 20]);
+    repo.commit("bomb");
+    repo.push();
+    let mut small = settings(&temp, &repo.url());
+    small.limits.memory_bytes = 128 << 20;
+    let fault = Mirror::open(small).await.unwrap().fetch().await.unwrap_err();
+    assert_eq!(fault.code(), Code::GIT_FAILED);
+    assert!(fault.remedy_text().unwrap().contains("too large to be checked"), "{fault:?}");
+    Mirror::open(settings(&temp, &repo.url())).await.unwrap().fetch().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_host_that_never_answers_runs_into_the_time_limit_and_all_of_git_ends() {
     let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());
     repo.commit("first");

@@ -460,6 +460,34 @@ async fn a_repository_of_many_small_files_is_held_to_its_size_as_well() {
     assert_eq!(world.code(&format!("git::{}?ref=v1", files.url("/a.git"))).await, Code::REPOSITORY_TOO_LARGE);
 }
 
+#[tokio::test]
+async fn a_folder_that_names_the_one_above_is_refused_also_where_git_did_not_look() {
+    // Git's old protocol takes objects as they are. A tree with `..` would be laid out above the module's folder.
+    let (files, repo) = (FileServer::start(), TestRepo::new());
+    repo.write("main.tf", "");
+    repo.commit("one");
+    let main = repo.git(&["rev-parse", "HEAD:main.tf"]);
+    let id: Vec<u8> = (0..40).step_by(2).map(|at| u8::from_str_radix(&main[at..at + 2], 16).unwrap()).collect();
+    let tree = |name: &str, mode: &str, id: &[u8]| {
+        let bytes = [format!("{mode} {name}\0").as_bytes(), id].concat();
+        std::fs::write(repo.path().join("tree"), bytes).unwrap();
+        repo.git(&["hash-object", "-t", "tree", "-w", "--literally", "tree"]).trim().to_owned()
+    };
+    for (name, file) in [("..", "main.tf"), (".", "main.tf"), ("a/b", "main.tf")] {
+        let inner = tree(file, "100644", &id);
+        let inner: Vec<u8> = (0..40).step_by(2).map(|at| u8::from_str_radix(&inner[at..at + 2], 16).unwrap()).collect();
+        let top = tree(name, "40000", &inner);
+        let commit = repo.git(&["commit-tree", "-m", "odd", &top]).trim().to_owned();
+        repo.git(&["update-ref", "refs/heads/odd", &commit]);
+        repo.git(&["update-server-info"]);
+        serve_folder(&files, &repo.path().join(".git"), "/a.git");
+        let world = World::new(&[format!("{}/a", files.host())]);
+        let found = world.fetch(&format!("git::{}?ref=odd", files.url("/a.git"))).await;
+        let found = found.and_then(|fetched| fetched.files.list("."));
+        assert_eq!(found.map_err(|fault| fault.code()), Err(Code::GIT_OBJECT), "{name}");
+    }
+}
+
 /// Every file of a folder, as it is.
 fn serve_folder(files: &FileServer, folder: &Path, at: &str) {
     for entry in std::fs::read_dir(folder).unwrap() {

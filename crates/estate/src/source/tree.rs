@@ -50,6 +50,11 @@ impl Tree {
         let mut entries = Vec::new();
         for entry in gix::objs::TreeRefIter::from_bytes(bytes, id.kind()) {
             let entry = entry.map_err(|error| object_fault("a folder", &error))?;
+            // Git refuses such a folder when it looks, and it does not over every protocol. Part of a path, this would
+            // be another place.
+            if matches!(&**entry.filename, b"" | b"." | b"..") || entry.filename.contains(&b'/') {
+                return Err(object_fault("a folder", &"it names itself, the one above or a path as its entry"));
+            }
             let start = text.len();
             // A name that is no UTF-8 cannot be written in configuration; it is shown lossily and never read.
             text.push_str(&String::from_utf8_lossy(entry.filename));

@@ -212,7 +212,7 @@ impl<'a> Context<'a> {
             _ if own == Type::Any => Some(of.clone()),
             _ => unify(&[own.clone(), of.clone()]),
         };
-        let converted = common.and_then(|common| as_result(&value, &common));
+        let converted = common.and_then(|common| as_result(&value, &common, &of));
         converted.ok_or_else(|| no_common_type(own.name(), of.name(), at))
     }
 
@@ -296,10 +296,12 @@ fn no_common_type(a: &str, b: &str, at: &Origin) -> Fault {
         .remedy("Give both results the same type.")
 }
 
-/// A result as the type of both. Where that is a list of anything, the parts of a tuple are not made alike.
-fn as_result(value: &Value, common: &Type) -> Option<Value> {
-    if let (Type::List(of) | Type::Set(of), Type::Tuple(parts)) = (common, Type::of(value))
-        && **of == Type::Any
+/// A result as the type of both. Where the other one is a list of anything, the parts of a tuple are not made alike.
+fn as_result(value: &Value, common: &Type, other: &Type) -> Option<Value> {
+    let is_open = |of: &Type| matches!(of, Type::List(of) | Type::Set(of) if **of == Type::Any);
+    if let Type::Tuple(parts) = Type::of(value)
+        && is_open(common)
+        && is_open(other)
     {
         let mut parts = parts.iter().filter(|part| **part != Type::Any);
         let first = parts.next();

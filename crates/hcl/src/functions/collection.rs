@@ -96,6 +96,7 @@ fn coalescelist(call: &Call<'_>) -> Result<Value, Fault> {
         match Type::of(value) {
             _ if value.is_null() => return Err(call.bad(index, "must not be null")),
             Type::Any | Type::List(_) | Type::Tuple(_) => {}
+            _ if value.is_unknown() => {}
             _ => return Err(value.wrong(&call.what(index), "a list")),
         }
     }

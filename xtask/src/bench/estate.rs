@@ -148,9 +148,12 @@ fn timed(workspace: &Workspace, program: &Path, folder: &Path, arguments: &[&str
     command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let start = Instant::now();
     let status = command.status().map_err(|error| format!("terragrunt could not be started: {error}"))?;
+    let took = start.elapsed().as_secs_f64();
     Ok(match status.code() {
-        Some(0) => Time::Seconds(start.elapsed().as_secs_f64()),
+        Some(0) => Time::Seconds(took),
         Some(code) if TIME_IS_UP.contains(&code) => Time::TooLong,
+        // What kills the program's group kills `timeout` with it.
+        None if start.elapsed().as_secs() >= PATIENCE_S => Time::TooLong,
         _ => Time::Failed,
     })
 }

@@ -177,8 +177,9 @@ impl Drive<'_> {
             return Err(Fault::internal("the terragrunt driver without terragrunt").into());
         };
         let unit = &self.request.task.unit;
+        let source = GitSource::open(self.worker.mirror.git_dir(), &self.request.run.commit)?;
+        terragrunt::refuse_generated(&source, unit)?;
         if let Some(resolved) = resolved {
-            let source = GitSource::open(self.worker.mirror.git_dir(), &self.request.run.commit)?;
             terragrunt::check(&source, resolved)?;
         }
         let programs = terragrunt::Programs { tool: &self.definition.tool.driver, terragrunt: &program.driver };

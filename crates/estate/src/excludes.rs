@@ -51,7 +51,8 @@ pub(crate) fn apply(source: &dyn Source, settings: &Settings, units: &mut Units)
     let Some(Entry::File { bytes, .. }) = source.read(&file)? else { return Ok(Vec::new()) };
     if bytes.len() > settings.limits.file_bytes {
         let message = format!("{file} has {} bytes, limit is {}", bytes.len(), settings.limits.file_bytes);
-        return Ok(vec![Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(file))]);
+        let fault = Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(file));
+        return Ok(vec![fault.remedy("Name folders by a pattern, or use `exclude` blocks.")]);
     }
     let (filters, faults) = read(&file, &String::from_utf8_lossy(&bytes));
     for (path, unit) in units.iter_mut() {

@@ -78,8 +78,9 @@ impl File {
 
     fn decoded(path: &str, text: &[u8], limits: &Limits, decode: syntax::Decode) -> Result<File, Fault> {
         if text.len() > limits.file_bytes {
-            let message = format!("the file is larger than {} bytes", limits.file_bytes);
-            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)));
+            let message = format!("the file has {} bytes, allowed are {}", text.len(), limits.file_bytes);
+            let remedy = "Keep data out of configuration files, or split the file.";
+            return Err(Fault::new(Code::HCL_TOO_LARGE, message).at(Place::file(path)).remedy(remedy));
         }
         match decode(text) {
             Ok(text) => Ok(File::of(path, &text)),
@@ -310,7 +311,8 @@ mod tests {
     #[test]
     fn too_large_and_not_utf8_are_refused_before_parsing() {
         let limits = Limits { file_bytes: 4, ..Limits::default() };
-        assert_eq!(File::parse("a", b"a = 1", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);
+        let large = File::parse("a", b"a = 1", &limits).unwrap_err();
+        assert_eq!((large.code(), large.remedy_text().is_some()), (Code::HCL_TOO_LARGE, true));
         assert_eq!(File::parse("a", b"\xff", &limits).unwrap_err().code(), Code::HCL_SYNTAX);
         let limits = Limits { file_items: 1, ..Limits::default() };
         assert_eq!(File::parse("a", b"a = 1\nb = 2\n", &limits).unwrap_err().code(), Code::HCL_TOO_LARGE);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,8 +9,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+use crate::background::Background;
 
 /// One answer.
 #[derive(Debug, Clone, Default)]
@@ -41,31 +40,17 @@ struct Shared {
 pub struct FileServer {
     host: String,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Background,
 }
 
 #[allow(clippy::unwrap_used, reason = "a test's set-up fails loudly")]
 impl FileServer {
     /// One that knows nothing yet.
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let host = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared::default());
         let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-        });
-        FileServer { host, shared, stop: Some(stop), thread: Some(thread) }
+        let server = Background::start("127.0.0.1:0", |_| router);
+        FileServer { host: server.address().to_string(), shared, _server: server }
     }
 
     /// `127.0.0.1:port`.
@@ -103,15 +88,6 @@ impl FileServer {
     /// What was asked so far, and forgets it.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for FileServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

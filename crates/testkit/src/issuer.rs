@@ -1,7 +1,6 @@
 //! An OIDC issuer on loopback, with real keys and real signatures.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -16,8 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+use crate::background::Background;
 
 /// What a token is signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +151,7 @@ pub enum Answer {
 pub struct FakeIssuer {
     shared: Arc<Mutex<Shared>>,
     url: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Background,
 }
 
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's set-up fails loudly")]
@@ -165,30 +163,20 @@ impl FakeIssuer {
 
     /// On this address. Its issuer URL is `http://` and the address, with the port that it got.
     pub fn listen(address: &str) -> Self {
-        let listener = std::net::TcpListener::bind(address).expect("the issuer's address is free");
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Mutex::new(Shared {
-            url: url.clone(),
+            url: String::new(),
             keys: Keys::generate(1),
             discoveries: 0,
             key_fetches: 0,
             job_tokens: 0,
             answer: Answer::Good,
         }));
-        let (stop, stopped) = oneshot::channel();
-        let router = router(Arc::clone(&shared));
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
+        let server = Background::start(address, |address| {
+            lock(&shared).url = format!("http://{address}");
+            router(Arc::clone(&shared))
         });
-        FakeIssuer { shared, url, stop: Some(stop), thread: Some(thread) }
+        let url = lock(&shared).url.clone();
+        FakeIssuer { shared, url, _server: server }
     }
 
     /// Its issuer URL, such as `http://127.0.0.1:4711`.
@@ -235,15 +223,6 @@ impl FakeIssuer {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
         lock(&self.shared)
-    }
-}
-
-impl Drop for FakeIssuer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -23,6 +23,8 @@
 
 #[cfg(feature = "servers")]
 pub mod actions;
+#[cfg(feature = "servers")]
+mod background;
 pub mod caller;
 pub mod estate;
 #[cfg(feature = "servers")]

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -14,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+use crate::background::Background;
 
 const BODY_MAX_BYTES: usize = 64 << 20;
 
@@ -43,17 +42,13 @@ struct Shared {
 pub struct GitServer {
     url: String,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Background,
 }
 
 #[allow(clippy::unwrap_used, reason = "a test's set-up fails loudly")]
 impl GitServer {
     /// Serves the folder. With a user and a password, only to who gives them.
     pub fn start(root: &Path, login: Option<(&str, &str)>) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             root: root.to_owned(),
             authorization: login.map(|(user, secret)| format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")))),
@@ -61,18 +56,8 @@ impl GitServer {
             seen: Mutex::default(),
         });
         let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-        });
-        GitServer { url, shared, stop: Some(stop), thread: Some(thread) }
+        let server = Background::start("127.0.0.1:0", |_| router);
+        GitServer { url: format!("http://{}", server.address()), shared, _server: server }
     }
 
     /// The URL of a repository in the folder, such as `remote.git`.
@@ -88,15 +73,6 @@ impl GitServer {
     /// The `Authorization` header of every request so far.
     pub fn authorizations(&self) -> Vec<Option<String>> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for GitServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

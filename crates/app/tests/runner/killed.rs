@@ -17,13 +17,14 @@ fn result(view: &portcullis_model::api::RunView, unit: &str) -> Option<TaskResul
     }
 }
 
-/// Every unit of the run was applied, each by one write of its state and one `apply` that came to its end.
+/// Every unit of the run was applied, each by one write of its state. The log of one whose runner was killed just after
+/// that write may lack the tool's last line, and no log has it twice.
 fn applied_once(world: &World, logs: &BTreeMap<UnitPath, String>) {
     let states = world.states();
     assert_eq!(states.len(), logs.len(), "a unit has no state: {states:?}");
     for (unit, state) in &states {
         assert_eq!((state.version, state.serial), (1, 1), "{unit} was written more than once");
-        assert_eq!(logs[unit].matches("Apply complete!").count(), 1, "{unit}: {}", logs[unit]);
+        assert!(logs[unit].matches("Apply complete!").count() <= 1, "{unit}: {}", logs[unit]);
     }
 }
 

@@ -10,6 +10,7 @@ mod follow;
 mod man;
 mod output;
 mod reference;
+mod repository;
 mod run;
 mod serve;
 mod state;

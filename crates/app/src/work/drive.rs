@@ -66,12 +66,7 @@ impl Drive<'_> {
     /// # Errors
     /// Whatever keeps it from being made.
     pub async fn plan(self, stop: &mut Stop) -> Result<Made, Ended> {
-        let mut outcome = match &self.inputs.how {
-            How::Native { resolved, readable } => self.native(resolved, readable, Job::Plan, None, stop).await?,
-            How::Terragrunt { resolved, readable } => {
-                self.terragrunt(resolved.as_deref(), readable, Job::Plan, None, stop).await?
-            }
-        };
+        let mut outcome = self.job(Job::Plan, None, stop).await?;
         let plan = artifact(&mut outcome, ARTIFACT_PLAN)?;
         let lock = outcome.artifacts.remove(ARTIFACT_LOCK);
         if matches!(self.inputs.how, How::Terragrunt { .. }) {
@@ -86,14 +81,18 @@ impl Drive<'_> {
     /// # Errors
     /// Whatever keeps it from being applied.
     pub async fn apply(self, plan: &[u8], lock: Option<&[u8]>, stop: &mut Stop) -> Result<(), Ended> {
-        let job = Job::Apply { plan };
-        match &self.inputs.how {
-            How::Native { resolved, readable } => self.native(resolved, readable, job, lock, stop).await?,
-            How::Terragrunt { resolved, readable } => {
-                self.terragrunt(resolved.as_deref(), readable, job, lock, stop).await?
-            }
-        };
+        self.job(Job::Apply { plan }, lock, stop).await?;
         Ok(())
+    }
+
+    /// Does a job with the unit's driver.
+    async fn job(self, job: Job<'_>, lock: Option<&[u8]>, stop: &mut Stop) -> Result<Outcome, Ended> {
+        match &self.inputs.how {
+            How::Native { resolved, readable } => self.native(resolved, readable, job, lock, stop).await,
+            How::Terragrunt { resolved, readable } => {
+                self.terragrunt(resolved.as_deref(), readable, job, lock, stop).await
+            }
+        }
     }
 
     /// Starts the tool directly, again where the unit's `errors` say so.

@@ -3,21 +3,22 @@
 use portcullis_fleet::diff;
 use portcullis_model::Fault;
 
-use super::{Place, load};
+use super::load;
 use crate::cli::output;
+use crate::cli::repository::{RANGES, Repository};
 use crate::outcome::Exit;
 use crate::render;
 use crate::runner::definition;
 
 /// Arguments of `fleet diff`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.")]
+#[command(after_help = RANGES)]
 pub struct Args {
     /// What to compare
     #[arg(value_name = "A..B", default_value = "HEAD")]
     range: String,
     #[command(flatten)]
-    place: Place,
+    repository: Repository,
     /// Print JSON
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -34,7 +35,7 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to read, a revision that names no commit, or a definition that is not right.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let checkout = args.place.checkout()?;
+    let checkout = args.repository.checkout()?;
     let range = checkout.range(&args.range)?;
     let base = load(&checkout, Some(&range.base))?.map_err(definition::one_fault)?;
     let head = load(&checkout, range.head.as_ref())?.map_err(definition::one_fault)?;

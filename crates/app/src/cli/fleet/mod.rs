@@ -8,12 +8,11 @@ mod diff;
 mod report;
 mod show;
 
-use std::path::{Path, PathBuf};
-
-use portcullis_estate::{Checkout, Source};
+use portcullis_estate::Checkout;
 use portcullis_fleet::Fleet;
 use portcullis_model::{CommitId, Fault};
 
+use super::repository::{Repository, files};
 use crate::outcome::Exit;
 use crate::runner::definition;
 
@@ -46,37 +45,20 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
     }
 }
 
-/// Where the definition is.
-#[derive(Debug, clap::Args)]
-pub struct Place {
-    /// The repository's root, or any folder that counts as one [default: the repository around here]
-    #[arg(long, value_name = "DIR")]
-    repo: Option<PathBuf>,
-}
-
 /// Where one definition is.
 #[derive(Debug, clap::Args)]
 pub struct Tree {
     #[command(flatten)]
-    place: Place,
+    repository: Repository,
     /// A revision; without it, the files as they are
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
 }
 
-impl Place {
-    fn checkout(&self) -> Result<Checkout, Fault> {
-        match &self.repo {
-            Some(folder) => Checkout::open(folder),
-            None => Checkout::around(Path::new(".")),
-        }
-    }
-}
-
 impl Tree {
     /// The definition, or everything that is wrong with it.
     fn load(&self) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
-        let checkout = self.place.checkout()?;
+        let checkout = self.repository.checkout()?;
         let commit = self.rev.as_ref().map(|rev| checkout.commit(rev)).transpose()?;
         load(&checkout, commit.as_ref())
     }
@@ -88,9 +70,5 @@ impl Tree {
 }
 
 fn load(checkout: &Checkout, commit: Option<&CommitId>) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
-    let source: Box<dyn Source> = match commit {
-        Some(commit) => Box::new(checkout.files_at(commit)?),
-        None => Box::new(checkout.files()?),
-    };
-    Ok(definition::fleet(&*source))
+    Ok(definition::fleet(&*files(checkout, commit)?))
 }

@@ -3,9 +3,10 @@
 use portcullis_estate::{Affected, AffectedKind, affected, because};
 use portcullis_model::Fault;
 
-use super::tree::{Compare, RANGES};
+use super::tree::Compare;
 use super::views::AffectedView;
 use crate::cli::output;
+use crate::cli::repository::RANGES;
 use crate::outcome::Exit;
 use crate::render;
 

@@ -3,9 +3,10 @@
 use portcullis_estate::diff;
 use portcullis_model::Fault;
 
-use super::tree::{Compare, RANGES};
+use super::tree::Compare;
 use super::views::DiffView;
 use crate::cli::output;
+use crate::cli::repository::RANGES;
 use crate::outcome::Exit;
 use crate::render;
 

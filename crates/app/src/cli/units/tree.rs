@@ -8,6 +8,7 @@ use portcullis_estate::{AccountFacts, Cache, CacheLimits, Checkout, Elsewhere, E
 use portcullis_model::source::{GitRef, SourceKind, address_of};
 use portcullis_model::{AccountName, Code, CommitId, Fault, RemoteSource};
 
+use crate::cli::repository::{Repository, files};
 use crate::environment::Environment;
 use crate::runner::definition::account;
 
@@ -19,9 +20,8 @@ const UNNAMED: &str = "unnamed";
 /// Where the files are, and what configuration may ask for.
 #[derive(Debug, clap::Args)]
 struct Tree {
-    /// The repository's root, or any folder that counts as one [default: the repository around here]
-    #[arg(long, value_name = "DIR")]
-    repo: Option<PathBuf>,
+    #[command(flatten)]
+    repository: Repository,
     /// Only this account's units, evaluated as its runner would: from portcullis.hcl of the same files
     #[arg(long, value_name = "NAME", value_parser = AccountName::parse)]
     account: Option<AccountName>,
@@ -57,9 +57,6 @@ pub struct Look {
     pub json: bool,
 }
 
-/// What [`Compare`] understands, for the end of a help text.
-pub const RANGES: &str = "`A..B` compares two revisions, `A...B` B with where it left A, `A` the working files with A.";
-
 /// Two estates that are compared.
 #[derive(Debug, clap::Args)]
 pub struct Compare {
@@ -80,7 +77,7 @@ impl Look {
     /// Those of the files, `PC-0111` for a revision that names no commit, and those of the fleet definition when
     /// an account was named.
     pub fn estate(&self) -> Result<Estate, Fault> {
-        let checkout = self.tree.checkout()?;
+        let checkout = self.tree.repository.checkout()?;
         let commit = self.rev.as_deref().map(|revision| checkout.commit(revision)).transpose()?;
         let cache = self.tree.known(&checkout);
         let estate = self.tree.load(&checkout, commit.as_ref(), &cache)?;
@@ -95,7 +92,7 @@ impl Compare {
     /// # Errors
     /// As [`Look::estate`].
     pub fn estates(&self) -> Result<(Estate, Estate), Fault> {
-        let checkout = self.tree.checkout()?;
+        let checkout = self.tree.repository.checkout()?;
         let range = checkout.range(&self.range)?;
         let cache = self.tree.known(&checkout);
         let base = self.tree.load(&checkout, Some(&range.base), &cache)?;
@@ -129,17 +126,6 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl Tree {
-    /// The folder.
-    ///
-    /// # Errors
-    /// `PC-0004` when there is none.
-    fn checkout(&self) -> Result<Checkout, Fault> {
-        match &self.repo {
-            Some(folder) => Checkout::open(folder),
-            None => Checkout::around(Path::new(".")),
-        }
-    }
-
     /// What was found out before of the same folder.
     fn known(&self, checkout: &Checkout) -> Arc<Cache> {
         let limits = CacheLimits::default();
@@ -175,10 +161,7 @@ impl Tree {
     }
 
     fn load(&self, checkout: &Checkout, commit: Option<&CommitId>, cache: &Arc<Cache>) -> Result<Estate, Fault> {
-        let source: Arc<dyn Source> = match commit {
-            Some(commit) => Arc::new(checkout.files_at(commit)?),
-            None => Arc::new(checkout.files()?),
-        };
+        let source = files(checkout, commit)?;
         let settings = self.settings(&*source)?;
         let Some(clones) = &self.sources else { return Estate::load_with(source, &settings, cache) };
         let mut others = Elsewhere::default();

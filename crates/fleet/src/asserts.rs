@@ -56,8 +56,8 @@ pub(crate) fn read(read: &[Opened<'_>], faults: &mut Vec<Fault>) -> Vec<Assert> 
             let assert = || -> Result<Assert, Fault> {
                 let action = evaluator.required(&inside, "action", &entry.origin)?;
                 let name = text(&action, "`action`")?;
-                let kind = ActionKind::from_name(&name).ok_or_else(|| {
-                    unknown_name(&action, "action", &name, ActionKind::ALL.iter().map(|kind| kind.as_str()))
+                let kind = ActionKind::parse(&name).map_err(|_| {
+                    unknown_name(&action, "action", &name, ActionKind::BUILT_IN.iter().map(ActionKind::as_str))
                 })?;
                 let approvals = evaluator.optional(&inside, "approvals")?.filter(|value| !value.is_null());
                 let names = |list: Option<Vec<(String, Value)>>| {

@@ -21,7 +21,7 @@ pub const PAGE_MAX: u32 = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriggerRequest {
-    /// `plan` or `apply`.
+    /// `plan`, `apply`, or another action that the account offers.
     pub action: String,
     /// A repository's name in the fleet definition.
     pub repository: String,
@@ -54,6 +54,7 @@ pub struct RunView {
     #[schema(value_type = String)]
     pub id: RunId,
     /// What it does.
+    #[schema(value_type = String)]
     pub action: ActionKind,
     /// The account.
     pub account: String,

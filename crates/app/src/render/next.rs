@@ -85,7 +85,7 @@ fn succeeded(run: &RunView) -> String {
             "Nothing was applied. Merge the branch, and what is shown here is applied.\n".to_owned()
         }
         ActionKind::Plan => "Nothing to apply.\n".to_owned(),
-        ActionKind::Apply => format!("Done: {}.\n", count(run.tasks.len(), "unit")),
+        _ => format!("Done: {}.\n", count(run.tasks.len(), "unit")),
     }
 }
 
@@ -98,6 +98,7 @@ fn failed(run: &RunView, place: &Place) -> String {
     let again = match run.action {
         ActionKind::Plan => "Nothing was applied. Push the mended branch, and plan it again.",
         ActionKind::Apply => "Units that were not applied are taken up by the next apply of the branch.",
+        _ => "Look at what it did before you ask again.",
     };
     let command = format!("portcullis run logs {} --unit {}{}", run.id, shell_word(first.unit.as_str()), place.options);
     format!("{} failed. {again} The whole log:\n\n    {command}\n", count(failed.len(), "unit"))

@@ -138,10 +138,6 @@ fn sum(run: &RunView) -> String {
         changed.clone().filter(|(task, _)| chosen(task)).map(|(_, summary)| summary).collect()
     };
     match run.action {
-        ActionKind::Plan => match of(&|_| true).as_slice() {
-            [] | [_] => String::new(),
-            many => format!("\n{} {} in {} units.\n", "Plan:".bold(), plan::sum(many.iter().copied()), many.len()),
-        },
         ActionKind::Apply => {
             let applied = of(&|task| matches!(task.state, TaskState::Succeeded { .. }));
             if applied.is_empty() {
@@ -157,6 +153,10 @@ fn sum(run: &RunView) -> String {
                 next::count(applied.len(), "unit")
             )
         }
+        _ => match of(&|_| true).as_slice() {
+            [] | [_] => String::new(),
+            many => format!("\n{} {} in {} units.\n", "Plan:".bold(), plan::sum(many.iter().copied()), many.len()),
+        },
     }
 }
 

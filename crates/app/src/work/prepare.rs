@@ -20,6 +20,10 @@ type Reasons = BTreeMap<UnitPath, String>;
 /// # Errors
 /// Those of git and of the estate, `PC-0107` for a unit that was named and is none.
 pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault> {
+    if !matches!(run.action.kind, ActionKind::Plan | ActionKind::Apply) {
+        return Err(Fault::new(Code::UNKNOWN_ACTION, format!("`{}` is no action on units", run.action.kind))
+            .remedy("Ask for `plan` or `apply`."));
+    }
     let definition = worker.definition()?;
     let head = worker.estate(&definition, &run.commit).await?;
     let applied: BTreeMap<UnitPath, Digest> =
@@ -35,7 +39,7 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
             head.units().keys().map(|unit| (unit.clone(), "all units were asked for".to_owned())).collect()
         }
         (_, ActionKind::Apply) => not_applied(&head, &applied),
-        (_, ActionKind::Plan) => {
+        _ => {
             let (reasons, why_not) = changed(worker, run, &definition, &head, &applied).await?;
             unaffected = why_not;
             reasons
@@ -63,12 +67,12 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
     let message = match (tasks.is_empty(), run.action.kind) {
         _ if !excluded.is_empty() => Some(left_out(&excluded)),
         (false, _) => None,
-        (true, ActionKind::Plan) => Some(unaffected.unwrap_or_else(|| {
-            "nothing is affected: no unit's input digest differs from the protected branch".to_owned()
-        })),
         (true, ActionKind::Apply) => {
             Some("nothing to apply: every unit's input digest is the last applied one".to_owned())
         }
+        (true, _) => Some(unaffected.unwrap_or_else(|| {
+            "nothing is affected: no unit's input digest differs from the protected branch".to_owned()
+        })),
     };
     Ok(Prepared { message, tasks })
 }
@@ -81,10 +85,7 @@ fn leave_out(
     selection: &Selection,
     reasons: &mut Reasons,
 ) -> BTreeMap<UnitPath, Place> {
-    let command = match kind {
-        ActionKind::Plan => "plan",
-        ActionKind::Apply => "apply",
-    };
+    let command = kind.as_str();
     let named = matches!(selection, Selection::Units(_));
     let mut excluded = BTreeMap::new();
     for unit in head.units().values().flatten() {

@@ -37,13 +37,13 @@ impl Task {
     /// What is to be done for it when it starts.
     pub fn job(&self, run: &RunRecord) -> Job {
         match (run.action.kind, self.record.plan) {
-            (ActionKind::Plan, _) => Job::Plan,
             (ActionKind::Apply, Some(plan))
                 if self.record.unknown_outcome_of.is_none() && is_approved(&run.rule, &self.record.approvals, plan) =>
             {
                 Job::Apply { plan, basis: TaskResult::AppliedApproved }
             }
             (ActionKind::Apply, _) => Job::Ready,
+            _ => Job::Plan,
         }
     }
 }

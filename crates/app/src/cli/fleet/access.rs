@@ -17,18 +17,13 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = PrincipalName::parse)]
     principal: Option<PrincipalName>,
     /// Only this action
-    #[arg(long, value_name = "ACTION", value_parser = action)]
+    #[arg(long, value_name = "ACTION", value_parser = ActionKind::parse)]
     action: Option<ActionKind>,
     #[command(flatten)]
     tree: Tree,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-fn action(text: &str) -> Result<ActionKind, String> {
-    let known = ActionKind::ALL.map(|kind| kind.to_string()).join(" or ");
-    ActionKind::from_name(text).ok_or_else(|| format!("it is not {known}"))
 }
 
 /// Lists.

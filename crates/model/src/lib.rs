@@ -14,6 +14,7 @@
 //! | [`api`] | request and response bodies of the HTTP API |
 //! | [`agent`] | the protocol between the runner and the agent in a sandbox |
 //! | [`state`] | limits and locks of the runner's own state store |
+//! | [`network`] | how an address is classed, and a host as a fleet names it |
 //! | [`source`] | where a module outside of the repository comes from, and from where a fleet allows it |
 //! | [`digest`] | SHA-256 over structured content, without ambiguity |
 //!
@@ -26,6 +27,7 @@ pub mod code;
 pub mod digest;
 pub mod fault;
 pub mod id;
+pub mod network;
 pub mod record;
 pub mod run;
 pub mod source;
@@ -36,5 +38,6 @@ pub use code::Code;
 pub use digest::{Digest, DigestBuilder};
 pub use fault::{Fault, Place};
 pub use id::{AccountName, BranchName, CommitId, FleetName, PrincipalName, RepositoryName, RunId, TaskId, UnitPath};
+pub use network::{Reach, Scheme, Target};
 pub use run::{ChangeKind, Phase, PlanSummary, RunState, TaskState};
 pub use source::{RemoteSource, SourcePattern};

@@ -1,8 +1,7 @@
-//! Who is asking, and may they: OIDC tokens and the fleet's grants.
+//! Who is asking: OIDC tokens.
 //!
 //! [`oidc::Verifier`] turns a bearer token into a [`oidc::Verified`]: signature, issuer, audience and times
-//! hold. [`policy::decide`] compares its claims with the account's principals and says which action is
-//! allowed, with a reason that can be acted on. Both are told the time; neither reads a clock.
+//! hold. It is told the time and reads no clock. What the token may do is said by the crate `policy`.
 //!
 //! That a token is used once is kept by the store: [`oidc::Verified::token_id`] and
 //! [`oidc::Verified::expires_at`] are what it has to remember, and for how long.
@@ -12,4 +11,3 @@
 //! not leave the crate.
 
 pub mod oidc;
-pub mod policy;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use portcullis_mirror::Mirror;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{Code, Digest, Fault, RunId};
+use portcullis_policy::{self as policy, Caller};
 use portcullis_store::{DecisionRecord, Store, UsedToken};
 use portcullis_trust::oidc::{Verified, Verifier};
-use portcullis_trust::policy;
 use tokio::sync::watch;
 
 use super::record::{Refusals, blank};
@@ -128,7 +128,7 @@ fn may_be_old(code: Code) -> bool {
 
 /// Whether this is a principal that any action of the account names.
 fn principal_here(rules: &Rules, who: &Verified, decision: &mut DecisionRecord) -> Result<(), Fault> {
-    let matched = policy::principals(&rules.grants, who);
+    let matched = policy::principals(&rules.grants, &as_caller(who));
     let named = |name| rules.grants.actions.values().any(|g| g.allow.contains(name) || g.approvers.contains(name));
     let known = matched.iter().any(named);
     decision.principals = matched;
@@ -136,7 +136,8 @@ fn principal_here(rules: &Rules, who: &Verified, decision: &mut DecisionRecord) 
         return Ok(());
     }
     // Why it is none is explained by what it would need for the least action that there is.
-    let explained = rules.grants.actions.keys().next().map(|kind| policy::decide(&rules.grants, who, *kind));
+    let explained =
+        rules.grants.actions.keys().next().map(|kind| policy::decide(&rules.grants, &as_caller(who), *kind));
     if let Some(denied) = explained {
         decision.reason = denied.reason;
         if let Some(fault) = denied.fault {
@@ -166,6 +167,11 @@ pub(super) fn replayed() -> Fault {
 
 pub(super) fn used(who: &Verified) -> UsedToken {
     UsedToken { id: who.token_id.to_string(), expires_at: who.expires_at }
+}
+
+/// The verified token, as the policies see it.
+pub(super) fn as_caller(who: &Verified) -> Caller<'_> {
+    Caller { identities: &who.identities, issuer: &who.issuer, subject: &who.subject, claims: &who.claims }
 }
 
 /// One person or identity, however many principals it is: what approvals are counted by.

@@ -3,10 +3,10 @@
 use portcullis_model::api::ApproveRequest;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{Code, Digest, Fault, RunId};
+use portcullis_policy as policy;
 use portcullis_store::DecisionRecord;
-use portcullis_trust::policy;
 
-use super::entry::{Gate, READ_TOKEN_PREFIX, identity, no_such_run};
+use super::entry::{Gate, READ_TOKEN_PREFIX, as_caller, identity, no_such_run};
 use super::record::blank;
 use super::trigger::requester;
 use crate::http::Bearer;
@@ -45,7 +45,7 @@ impl Gate {
         let known = self.known_at_head(caller, decision).await?;
         let kind = record.action.kind;
         decision.action = Some(kind);
-        let granted = policy::decide_approval(&known.rules.grants, &known.who, kind);
+        let granted = policy::decide_approval(&known.rules.grants, &as_caller(&known.who), kind);
         decision.reason.clone_from(&granted.reason);
         decision.principals = granted.into_result()?;
         if requester(&record) == Some(identity(&known.who).as_str()) {
@@ -83,9 +83,9 @@ impl Gate {
         let known = self.known(caller, decision).await?;
         let kind = self.unfinished(run).await?.action.kind;
         decision.action = Some(kind);
-        let mut granted = policy::decide(&known.rules.grants, &known.who, kind);
+        let mut granted = policy::decide(&known.rules.grants, &as_caller(&known.who), kind);
         if !granted.allowed {
-            let approver = policy::decide_approval(&known.rules.grants, &known.who, kind);
+            let approver = policy::decide_approval(&known.rules.grants, &as_caller(&known.who), kind);
             if approver.allowed {
                 granted = approver;
             }

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use portcullis_model::record::ApplyRule;
 use portcullis_model::{AccountName, BranchName, Fault, RepositoryName};
-use portcullis_trust::policy::Grants;
+use portcullis_policy::Grants;
 
 /// What the gate needs of the account's definition. Replaced as a whole when the definition changes.
 #[derive(Debug, Clone)]

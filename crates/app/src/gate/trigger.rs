@@ -9,12 +9,12 @@ use portcullis_model::{
     Action, ActionKind, BranchName, Code, CommitId, Digest, DigestBuilder, Fault, PrincipalName, RunId, RunState,
     Selection,
 };
+use portcullis_policy as policy;
 use portcullis_store::{AcceptRun, Accepted, DecisionRecord, Idempotency, ReadToken};
 use portcullis_trust::oidc::Verified;
-use portcullis_trust::policy;
 use uuid::Uuid;
 
-use super::entry::{Gate, Known, READ_TOKEN_PREFIX, identity, replayed, used};
+use super::entry::{Gate, Known, READ_TOKEN_PREFIX, as_caller, identity, replayed, used};
 use super::place;
 use super::record::blank;
 use super::rules::Rules;
@@ -228,7 +228,7 @@ fn may(
     action: &Action,
     decision: &mut DecisionRecord,
 ) -> Result<Vec<PrincipalName>, Fault> {
-    let granted = policy::decide(&rules.grants, who, action.kind);
+    let granted = policy::decide(&rules.grants, &as_caller(who), action.kind);
     decision.principals.clone_from(&granted.principals);
     decision.reason.clone_from(&granted.reason);
     let principals = granted.into_result()?;

@@ -11,9 +11,9 @@ use portcullis_fleet::{Account, Driver, Fleet};
 use portcullis_mirror::Mirror;
 use portcullis_model::record::ApplyRule;
 use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Fault};
+use portcullis_policy::{Grant, Grants, Principal};
 use portcullis_sources::Sources;
 use portcullis_trust::oidc::{Identity, Verifier};
-use portcullis_trust::policy::{Grant, Grants, Principal};
 use tokio::sync::watch;
 
 use super::estates::Estates;

@@ -4,45 +4,15 @@
 //! patterns. An action that is not declared does not exist, and an empty `allow` lets nobody in. What
 //! cannot be compared denies.
 
-use std::collections::BTreeMap;
-
 use portcullis_model::{ActionKind, Code, Fault, PrincipalName};
 use serde_json::Value;
 
-use crate::oidc::Verified;
+use crate::grants::{Caller, Grant, Grants, Principal};
 
 /// Most principals that a reason explains, and most differences of each.
 const EXPLAINED_MAX: usize = 4;
 /// Most characters of a claim's value that a reason shows.
 const SHOWN_MAX_CHARS: usize = 100;
-
-/// A caller that the fleet definition names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// The name of the identity (issuer and audience) that its tokens come from.
-    pub identity: String,
-    /// Claims that must all be there; each with the values that it may have. Empty matches nothing: an
-    /// identity alone may be half the world (any repository of a public forge).
-    pub claims: BTreeMap<String, Vec<String>>,
-}
-
-/// Who may do one action.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grant {
-    /// Who may start it.
-    pub allow: Vec<PrincipalName>,
-    /// Who may approve what it holds.
-    pub approvers: Vec<PrincipalName>,
-}
-
-/// The rights of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grants {
-    /// The principals of the fleet, by name.
-    pub principals: BTreeMap<PrincipalName, Principal>,
-    /// The actions that exist in this account.
-    pub actions: BTreeMap<ActionKind, Grant>,
-}
 
 /// What was decided, and why. Kept for the record whether granted or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,17 +42,17 @@ impl Decision {
 }
 
 /// May this token start this action?
-pub fn decide(grants: &Grants, token: &Verified, action: ActionKind) -> Decision {
+pub fn decide(grants: &Grants, token: &Caller<'_>, action: ActionKind) -> Decision {
     decide_for(grants, token, action, Right::Start)
 }
 
 /// May this token approve what this action holds?
-pub fn decide_approval(grants: &Grants, token: &Verified, action: ActionKind) -> Decision {
+pub fn decide_approval(grants: &Grants, token: &Caller<'_>, action: ActionKind) -> Decision {
     decide_for(grants, token, action, Right::Approve)
 }
 
 /// The principals that the token is, in the order of their names.
-pub fn principals(grants: &Grants, token: &Verified) -> Vec<PrincipalName> {
+pub fn principals(grants: &Grants, token: &Caller<'_>) -> Vec<PrincipalName> {
     let matching = |(_, principal): &(&PrincipalName, &Principal)| differences(principal, token).is_empty();
     grants.principals.iter().filter(matching).map(|(name, _)| name.clone()).collect()
 }
@@ -130,7 +100,7 @@ impl Right {
     }
 }
 
-fn decide_for(grants: &Grants, token: &Verified, action: ActionKind, right: Right) -> Decision {
+fn decide_for(grants: &Grants, token: &Caller<'_>, action: ActionKind, right: Right) -> Decision {
     let matched = principals(grants, token);
     let Some(grant) = grants.actions.get(&action) else {
         let reason = format!("the action `{action}` does not exist in this account");
@@ -174,7 +144,7 @@ enum Audience {
 /// "`live-ci` may plan; apply needs `live-merge`: claim `ref` is `refs/heads/x`, wanted `refs/heads/main`".
 fn explain(
     grants: &Grants,
-    token: &Verified,
+    token: &Caller<'_>,
     action: ActionKind,
     right: Right,
     matched: &[PrincipalName],
@@ -255,7 +225,7 @@ impl Difference {
 }
 
 /// In what a token is not a principal. Empty: it is.
-fn differences(principal: &Principal, token: &Verified) -> Vec<Difference> {
+fn differences(principal: &Principal, token: &Caller<'_>) -> Vec<Difference> {
     let mut differences = Vec::new();
     if !token.identities.contains(&principal.identity) {
         let has = token.identities.iter().cloned().collect();
@@ -306,10 +276,11 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::{Map, json};
+
     use super::*;
-    use jiff::Timestamp;
-    use portcullis_model::Digest;
-    use serde_json::json;
 
     fn name(text: &str) -> PrincipalName {
         PrincipalName::parse(text).unwrap()
@@ -340,15 +311,26 @@ mod tests {
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "reads better at the calls")]
-    fn token(claims: Value) -> Verified {
-        Verified {
-            identities: ["github".to_owned()].into(),
-            issuer: "https://issuer.example".into(),
-            subject: "x".into(),
-            claims: claims.as_object().unwrap().clone(),
-            token_id: Digest::of(b""),
-            expires_at: Timestamp::UNIX_EPOCH,
+    /// A token, as the gate has it.
+    struct Token {
+        identities: BTreeSet<String>,
+        claims: Map<String, Value>,
+    }
+
+    impl Token {
+        fn caller(&self) -> Caller<'_> {
+            let (identities, claims) = (&self.identities, &self.claims);
+            Caller { identities, issuer: "https://issuer.example", subject: "x", claims }
         }
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "reads better at the calls")]
+    fn token(claims: Value) -> Token {
+        Token { identities: ["github".to_owned()].into(), claims: claims.as_object().unwrap().clone() }
+    }
+
+    fn decide(grants: &Grants, token: &Token, action: ActionKind) -> Decision {
+        super::decide(grants, &token.caller(), action)
     }
 
     #[test]
@@ -418,7 +400,7 @@ mod tests {
     fn nobody_is_let_in_by_omission() {
         // An identity without claims would be half the world.
         let stranger = token(json!({"repository_id": "666"}));
-        assert!(principals(&grants(), &stranger).is_empty());
+        assert!(principals(&grants(), &stranger.caller()).is_empty());
         let ci = token(json!({"repository_id": "8210441"}));
         let mut grants = grants();
         grants.actions.insert(ActionKind::Apply, Grant::default());
@@ -438,10 +420,10 @@ mod tests {
     #[test]
     fn who_may_start_may_not_approve() {
         let merge = token(json!({"repository_id": "8210441", "ref": "refs/heads/main"}));
-        let decision = decide_approval(&grants(), &merge, ActionKind::Apply);
+        let decision = decide_approval(&grants(), &merge.caller(), ActionKind::Apply);
         assert_eq!(decision.into_result().unwrap_err().code(), Code::NOT_AN_APPROVER);
         let lead = token(json!({"actor": "ada"}));
-        let decision = decide_approval(&grants(), &lead, ActionKind::Apply);
+        let decision = decide_approval(&grants(), &lead.caller(), ActionKind::Apply);
         assert_eq!(decision.reason, "`lead` may approve `apply`");
         assert!(!decide(&grants(), &lead, ActionKind::Apply).allowed);
     }

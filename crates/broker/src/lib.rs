@@ -22,6 +22,7 @@
 //! Architecture invariant: the broker knows no store; [`StatePort`] is given by `app`. It never looks into a
 //! state or a plan.
 
+pub mod aws;
 mod door;
 mod judge;
 mod port;

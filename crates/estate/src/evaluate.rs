@@ -10,7 +10,7 @@ use portcullis_model::{Code, Digest, DigestBuilder, Fault, UnitPath};
 use serde_json::{Map, Value as Json};
 
 use crate::config::{
-    self, CONFIG_FILE, Config, Frame, Memo, OutputsMode, PLAIN, Section, Session, TERRAFORM_BLOCKS, Target,
+    self, CONFIG_FILE, Config, Faults, Frame, Memo, OutputsMode, PLAIN, Section, Session, TERRAFORM_BLOCKS, Target,
 };
 use crate::decode;
 use crate::documentation;
@@ -56,28 +56,37 @@ pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
         Ok(frame) => frame,
         Err(faults) => return Evaluated::Broken(faults.into()),
     };
-    let mut faults = Vec::new();
-    // Every stage that can be looked at is, so that one round shows most of what is wrong.
-    let mut stage = |result: Result<(), Fault>| {
-        if let Err(fault) = result
-            && !faults.contains(&fault)
-        {
-            faults.push(fault);
-        }
-    };
-    stage(frame.check_all_locals());
-    stage(frame.dependency_blocks().map(drop));
-    stage(frame.config().map(drop));
-    if let Ok(config) = frame.config() {
-        decode::check(config).into_iter().for_each(|fault| stage(Err(fault)));
-    }
-    if !faults.is_empty() {
-        return Evaluated::Broken(faults.into());
-    }
-    match describe(shared, &session, &frame, path) {
+    let sound = frame.check_all_locals().and_then(|()| frame.dependency_blocks().map(drop));
+    let sound = sound.and_then(|()| decode::check(frame.config()?).into_iter().next().map_or(Ok(()), Err));
+    match sound.and_then(|()| describe(shared, &session, &frame, path)) {
         Ok(unit) => Evaluated::Unit(Arc::new(unit)),
-        Err(fault) => Evaluated::Broken([fault].into()),
+        Err(fault) => Evaluated::Broken(everything_wrong(shared, path, fault).into()),
     }
+}
+
+/// All that is wrong with a unit whose evaluation ended with a fault. It is evaluated part by part, and has a budget of
+/// its own for that: what is over it is not looked at.
+fn everything_wrong(shared: &Shared<'_>, path: &UnitPath, first: Fault) -> Vec<Fault> {
+    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
+    let opened = session.unit_config().map_err(|fault| vec![fault]);
+    let Ok(frame) = opened.and_then(|file| Frame::open(&session, &file, || missing(path))) else { return vec![first] };
+    let mut found = Faults::default();
+    config::survey_files(&frame, &mut found);
+    for config in config::survey_parts(&frame, &mut found) {
+        found.extend(decode::check(&config));
+        match source_of(shared.reader, &config, path) {
+            Ok(Some(Source::Missing(fault))) | Err(fault) => found.push(fault),
+            Ok(_) => {}
+        }
+        for value in config.dependencies.iter().flatten() {
+            match config::target(&session, session.unit_dir(), value) {
+                Ok(Target::Missing(_, fault)) | Err(fault) => found.push(fault),
+                Ok(Target::Unit(_) | Target::Stack(_)) => {}
+            }
+        }
+        found.extend(exclude(&config).err());
+    }
+    found.into_vec(first)
 }
 
 fn describe(

@@ -36,7 +36,7 @@ mod number;
 mod set_order;
 mod syntax;
 
-pub use eval::{evaluate, render};
+pub use eval::{evaluate, faults, render};
 pub use file::{File, Origin};
 pub use limits::{Budget, Cost, Limits, Meter};
 pub use scope::{EmptyScope, Reference, Scope, references};

@@ -94,6 +94,11 @@ impl Budget {
         self.steps.get()
     }
 
+    /// Whether nothing more can be evaluated: then a fault may be the budget's alone.
+    pub fn is_used_up(&self) -> bool {
+        self.steps.get() > self.limits.steps || self.grown.get() > self.limits.grown_bytes
+    }
+
     /// Spends steps. `PC-0401` when none are left.
     pub fn spend(&self, steps: u64) -> Result<(), Fault> {
         let spent = self.steps.get().saturating_add(steps);

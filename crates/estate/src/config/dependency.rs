@@ -57,17 +57,39 @@ pub(crate) fn is_output(reason: &str) -> bool {
 
 impl Dependencies {
     fn collect(frame: &Rc<Frame<'_>>) -> Result<Self, Fault> {
-        let mut sections = own(frame)?;
-        if let Some(over) = frame.merged_in()? {
-            let over = of(&over)?.iter().map(|block| block.section.clone()).collect();
-            sections = merge::dependencies(sections, over, Strategy::Shallow)?;
-        }
-        for include in frame.includes()?.iter().rev() {
-            sections = merge::dependencies(own(&include.frame)?, sections, include.strategy)?;
-        }
-        let blocks = sections.into_iter().map(|section| DependencyBlock::new(frame, section));
+        let blocks = merged(frame)?.into_iter().map(|section| DependencyBlock::new(frame, section));
         Ok(Dependencies { blocks: blocks.collect::<Result<_, _>>()? })
     }
+}
+
+/// The blocks of a file with those of its includes merged in.
+fn merged(frame: &Rc<Frame<'_>>) -> Result<Vec<Section>, Fault> {
+    let mut sections = own(frame)?;
+    if let Some(over) = frame.merged_in()? {
+        let over = of(&over)?.iter().map(|block| block.section.clone()).collect();
+        sections = merge::dependencies(sections, over, Strategy::Shallow)?;
+    }
+    for include in frame.includes()?.iter().rev() {
+        sections = merge::dependencies(own(&include.frame)?, sections, include.strategy)?;
+    }
+    Ok(sections)
+}
+
+/// What is wrong with each block for itself.
+pub(super) fn faults(frame: &Rc<Frame<'_>>) -> Vec<Fault> {
+    let mut found = Vec::new();
+    let sections = merged(frame).unwrap_or_else(|fault| {
+        found.push(fault);
+        // The path that a file gives itself is what counts, whatever its includes have.
+        frame.blocks("dependency").filter_map(|block| frame.section(block).ok()).collect()
+    });
+    for section in sections {
+        match DependencyBlock::new(frame, section) {
+            Ok(block) => found.extend(block.problem),
+            Err(fault) => found.push(fault),
+        }
+    }
+    found
 }
 
 fn own(frame: &Rc<Frame<'_>>) -> Result<Vec<Section>, Fault> {

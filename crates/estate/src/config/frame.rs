@@ -312,11 +312,17 @@ impl<'s> Frame<'s> {
         made
     }
 
-    /// Evaluates every local, also those that nothing refers to: a fault in one is a fault of the file.
-    pub(super) fn check_locals(self: &Rc<Self>) -> Result<(), Fault> {
+    /// The locals of the file, in the order of its text.
+    pub(super) fn local_attributes(&self) -> Vec<(&str, &Attribute)> {
         let mut names: Vec<(&String, &(usize, usize))> = self.locals.iter().collect();
         names.sort_by_key(|(_, at)| **at);
-        names.into_iter().try_for_each(|(name, _)| self.local(name, &Origin::new(&self.file, 0..0)).map(drop))
+        names.into_iter().filter_map(|(name, _)| Some((name.as_str(), self.local_attribute(name)?))).collect()
+    }
+
+    /// Evaluates every local, also those that nothing refers to: a fault in one is a fault of the file.
+    pub(super) fn check_locals(self: &Rc<Self>) -> Result<(), Fault> {
+        let names = self.local_attributes().into_iter();
+        names.map(|(name, _)| name).try_for_each(|name| self.local(name, &self.origin()).map(drop))
     }
 
     /// As [`Frame::check_locals`], for the includes as well.

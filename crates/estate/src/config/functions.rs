@@ -345,6 +345,9 @@ impl Call<'_, '_> {
         let (value, recorded) = session.shared(key, None, &|_| None, || {
             self.enter(&target)?;
             let value = self.read_target(&target);
+            if value.is_err() {
+                session.note_failed();
+            }
             session.reading.borrow_mut().pop();
             value
         });

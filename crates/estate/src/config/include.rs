@@ -5,9 +5,10 @@
 //! use a local of a file whose inputs cannot be evaluated yet.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use portcullis_hcl::hcl_edit::structure::Block;
-use portcullis_hcl::{Origin, Value};
+use portcullis_hcl::{File, Origin, Value};
 use portcullis_model::{Code, Fault};
 
 use super::exposed;
@@ -58,10 +59,27 @@ pub(super) fn find<'s>(frame: &Rc<Frame<'s>>) -> Result<Vec<Include<'s>>, Fault>
             .fault(Code::HCL_TOO_LARGE, format!("the file has more than {INCLUDES_MAX} includes"))
             .remedy("Include a file that holds what these have in common."));
     }
-    frame.blocks("include").map(|block| open(frame, block)).collect()
+    frame.blocks("include").map(|block| open(frame, block).map_err(first)).collect()
 }
 
-fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> {
+/// Each include block for itself, or all that is wrong with it.
+pub(super) fn each<'s>(frame: &Rc<Frame<'s>>) -> Vec<Result<Include<'s>, Vec<Fault>>> {
+    if frame.included {
+        return Vec::new();
+    }
+    frame.blocks("include").take(INCLUDES_MAX).map(|block| open(frame, block)).collect()
+}
+
+fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Vec<Fault>> {
+    let (path, strategy, expose, file) = target(frame, block).map_err(|fault| vec![fault])?;
+    let inner = Frame::open_included(frame, file)?;
+    refuse_nested(frame, &inner).map_err(|fault| vec![fault])?;
+    let name = block.labels.first().map_or("", |label| label.as_str()).to_owned();
+    Ok(Include { name, path, strategy, expose, frame: inner })
+}
+
+/// What an include block says, and the file that it names.
+fn target(frame: &Rc<Frame<'_>>, block: &Block) -> Result<(String, Strategy, bool, Arc<File>), Fault> {
     let section = frame.section(block)?;
     let value = section.get("path").ok_or_else(|| section.origin.fault(Code::HCL_TYPE, "`include` needs `path`"))?;
     let text = value.want_string("`path` of an include")?;
@@ -96,10 +114,7 @@ fn open<'s>(frame: &Rc<Frame<'s>>, block: &Block) -> Result<Include<'s>, Fault> 
                 .remedy("Correct the path; it is relative to the file that includes.")
         })
         .map_err(|fault| fault.at(value.origin().place()))?;
-    let inner = Frame::open_included(frame, file).map_err(first)?;
-    refuse_nested(frame, &inner)?;
-    let name = section.label.clone();
-    Ok(Include { name, path: target, strategy, expose, frame: inner })
+    Ok((target, strategy, expose, file))
 }
 
 /// One of several faults stands for all where only one can be passed on.

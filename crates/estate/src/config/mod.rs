@@ -22,6 +22,7 @@
 //! | `legacy` | spellings of Terragrunt before 1.0 |
 //! | `merge` | includes merged into the file that includes them |
 //! | `memo` | what several units have in common, evaluated once |
+//! | `survey` | everything that is wrong, where evaluation stops at the first fault |
 //!
 //! Rules taken from Terragrunt (its reference of blocks, attributes and functions, and `pkg/config`) are
 //! stated where they are applied.
@@ -45,6 +46,7 @@ mod schema;
 mod sections;
 mod session;
 mod stack_file;
+mod survey;
 mod types;
 mod values;
 mod working_dir;
@@ -61,12 +63,18 @@ pub(crate) use memo::Memo;
 pub(crate) use sections::{Config, PLAIN, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session};
 pub(crate) use stack_file::{Component, ComponentKind, STACK_AUTOINCLUDE, STACK_FILE, STACK_FOLDER, StackFile};
+pub(crate) use survey::{Faults, files as survey_files, parts as survey_parts};
 pub(crate) use values::VALUES_FILE;
 
 /// The file that makes a folder a unit.
 pub(crate) const CONFIG_FILE: &str = "terragrunt.hcl";
 /// The same in HCL's JSON syntax.
 pub(crate) const JSON_CONFIG_FILE: &str = "terragrunt.hcl.json";
+
+/// Whether a file that is read is a configuration: neither a stack's file nor its values.
+fn is_configuration(path: &str) -> bool {
+    crate::path::name(path) != VALUES_FILE && !path.ends_with(".stack.hcl")
+}
 
 /// Whether a file of this name makes its folder a unit.
 pub(crate) fn is_config_file(name: &str) -> bool {

@@ -2,7 +2,7 @@
 //! need running to be known.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub(crate) enum OutputsMode<'a> {
 
 /// What a unit's own configuration may be called: what is being read before anything else is.
 const READING_AT_FIRST: usize = 2;
+/// Configurations with faults that are looked at for all of these.
+const FAILED_MAX: usize = 64;
 
 /// One evaluation of one unit.
 pub(crate) struct Session<'a> {
@@ -52,6 +54,8 @@ pub(crate) struct Session<'a> {
     pub(super) reading_max: Cell<usize>,
     /// Configurations that were read, by path.
     pub(super) configs: RefCell<BTreeMap<String, ReadConfig>>,
+    /// Configurations that could not be read, each with all that were being read then.
+    failed: RefCell<Vec<(String, Vec<String>)>>,
     pub(super) used: RefCell<BTreeMap<UnitPath, UsedOutputs>>,
     /// Dependencies of configurations that were read, as far as their outputs are used.
     further: RefCell<BTreeMap<UnitPath, (String, Place)>>,
@@ -100,6 +104,7 @@ impl<'a> Session<'a> {
             ),
             reading_max: Cell::new(READING_AT_FIRST),
             configs: RefCell::default(),
+            failed: RefCell::default(),
             used: RefCell::default(),
             further: RefCell::default(),
         }
@@ -108,6 +113,23 @@ impl<'a> Session<'a> {
     /// Whether another configuration than the unit's own is being read.
     pub(super) fn is_reading(&self) -> bool {
         self.reading.borrow().len() > READING_AT_FIRST
+    }
+
+    /// Notes that the configuration that is being read has a fault.
+    pub(super) fn note_failed(&self) {
+        let reading = self.reading.borrow();
+        let mut failed = self.failed.borrow_mut();
+        if let Some(target) = reading.last()
+            && failed.len() < FAILED_MAX
+            && !failed.iter().any(|(known, _)| known == target)
+        {
+            failed.push((target.clone(), reading.clone()));
+        }
+    }
+
+    /// A configuration with a fault that is not among `done`, and all that were being read when it was.
+    pub(super) fn unread(&self, done: &HashSet<String>) -> Option<(String, Vec<String>)> {
+        self.failed.borrow().iter().find(|(target, _)| !done.contains(target)).cloned()
     }
 
     /// Notes that a file decides something.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use portcullis_hcl::hcl_edit::expr::Expression;
 use portcullis_hcl::hcl_edit::structure::Block;
 use portcullis_hcl::value::Entries;
-use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate};
+use portcullis_hcl::{Budget, File, Origin, Scope, Value, evaluate, faults};
 use portcullis_model::{Code, Fault, Place};
 
 use super::frame::{Frame, Names};
 use super::include::first;
 use super::session::Session;
+use super::survey::{self, FAULTS_MAX, Faults};
 use super::{functions, literal, partial, schema, types};
 use crate::path;
 
@@ -90,7 +91,7 @@ impl<'s> StackFile<'s> {
     pub(crate) fn read(session: &'s Session<'s>, file_path: &str) -> Result<Self, Vec<Fault>> {
         let missing = || Fault::new(Code::FILE_MISSING, format!("{file_path} does not exist"));
         let frame = Frame::open_stack(session, file_path, missing)?;
-        let (components, problems) = components(&frame).map_err(|fault| vec![fault])?;
+        let (components, problems) = components(&frame)?;
         let faults = duplicates(&components);
         if faults.is_empty() { Ok(StackFile { frame, components, problems }) } else { Err(faults) }
     }
@@ -188,6 +189,17 @@ impl StackScope<'_, '_> {
         Ok(Some(types::typed(name, &value).unwrap_or(value)).filter(|value| !value.is_null()))
     }
 
+    /// All that is wrong with a block of which one fault is known.
+    fn faults(&self, written: &Written, first: Fault) -> Vec<Fault> {
+        let mut found = Faults::default();
+        for attribute in written.block.body.attributes() {
+            let budget = &self.frame.session.budget;
+            let all = faults(&attribute.value, &written.file, self, budget, FAULTS_MAX);
+            found.extend(all.into_iter().filter(|_| !budget.is_used_up()));
+        }
+        found.into_vec(first)
+    }
+
     fn flag(&self, written: &Written, name: &str, default: bool) -> Result<bool, Fault> {
         self.attribute(written, name)?.map_or(Ok(default), |value| value.want_bool(&format!("`{name}`")))
     }
@@ -252,19 +264,19 @@ impl Written {
     }
 }
 
-fn components(frame: &Rc<Frame<'_>>) -> Result<(Vec<Component>, Vec<Fault>), Fault> {
-    frame.check_locals()?;
+fn components(frame: &Rc<Frame<'_>>) -> Result<(Vec<Component>, Vec<Fault>), Vec<Fault>> {
+    let of_locals = frame.check_locals().err();
     let scope = StackScope { frame, references: None };
-    let (mut all, mut problems, mut count) = (Vec::new(), Vec::new(), 0);
+    let (mut all, mut without_folder, mut count) = (Vec::new(), Vec::new(), 0);
     let mut references = BTreeMap::new();
     for kind in [ComponentKind::Unit, ComponentKind::Stack] {
         let mut entries = Entries::new();
-        for written in written(frame, kind)? {
+        for written in written(frame, kind).map_err(|fault| with_locals(frame, of_locals.as_ref(), vec![fault]))? {
             count += 1;
             let (path, folder) = match scope.folder(&written) {
                 Ok(found) => found,
                 Err(fault) => {
-                    problems.push(fault);
+                    without_folder.push((written, fault));
                     continue;
                 }
             };
@@ -277,24 +289,36 @@ fn components(frame: &Rc<Frame<'_>>) -> Result<(Vec<Component>, Vec<Fault>), Fau
         references.insert(kind, Value::object(entries, frame.origin()));
     }
     if count == 0 {
-        return Err(frame
-            .origin()
-            .fault(Code::HCL_TYPE, "a stack needs at least one `unit` or `stack` block")
-            .remedy("Add one, or remove the file."));
+        let fault = frame.origin().fault(Code::HCL_TYPE, "a stack needs at least one `unit` or `stack` block");
+        return Err(vec![fault.remedy("Add one, or remove the file.")]);
     }
     let scope = StackScope { frame, references: Some(&references) };
+    let mut problems: Vec<Fault> =
+        without_folder.into_iter().flat_map(|(written, fault)| scope.faults(&written, fault)).collect();
     let mut components = Vec::new();
     for (kind, written, path, folder) in all {
         match scope.flag(&written, "enabled", true) {
             Ok(true) => match component(&scope, kind, &written, path, folder) {
                 Ok(found) => components.push(found),
-                Err(fault) => problems.push(fault),
+                Err(fault) => problems.extend(scope.faults(&written, fault)),
             },
             Ok(false) => {}
-            Err(fault) => problems.push(fault),
+            Err(fault) => problems.extend(scope.faults(&written, fault)),
         }
     }
-    Ok((components, problems))
+    match of_locals {
+        None => Ok((components, problems)),
+        Some(first) => Err(with_locals(frame, Some(&first), problems)),
+    }
+}
+
+/// The faults of a stack's locals, and those of its blocks that are no consequence of them.
+fn with_locals(frame: &Rc<Frame<'_>>, first: Option<&Fault>, others: Vec<Fault>) -> Vec<Fault> {
+    let Some(first) = first else { return others };
+    let mut found = Faults::default();
+    survey::locals(frame, &mut found);
+    found.extend(others);
+    found.into_vec(first.clone())
 }
 
 fn component(

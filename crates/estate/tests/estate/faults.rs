@@ -37,6 +37,111 @@ fn one_broken_unit_leaves_the_others_alone() {
     assert_eq!(estate.resolve(&path("nope"), "plan", &|_| None).unwrap_err().code(), Code::UNIT_UNKNOWN);
 }
 
+/// `file:line:column` of each fault of a unit.
+fn told(estate: &portcullis_estate::Estate, name: &str) -> Vec<String> {
+    let place = |fault: &portcullis_model::Fault| match fault.place() {
+        Some(place) => format!("{}:{}:{}", place.file, place.line, place.column),
+        None => "-".to_owned(),
+    };
+    faults(estate, name).iter().map(place).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_unit_is_told_at_once_and_each_fault_once() {
+    let folder = Folder::new(&[
+        (
+            "root.hcl",
+            "locals {\n  a = foo\n  b = [local.a, bar]\n}\ninputs = {\n  shared = local.a\n  other = qux\n}\nprevent_destroy = {}\n",
+        ),
+        ("common.hcl", "locals {\n  c = one\n  d = two\n}\n"),
+        ("u/main.tf", ""),
+        (
+            "u/terragrunt.hcl",
+            concat!(
+                "include \"root\" {\n  path = \"../root.hcl\"\n  expose = true\n}\n",
+                "include \"gone\" {\n  path = \"../gone.hcl\"\n}\n",
+                "locals {\n  common = read_terragrunt_config(\"../common.hcl\")\n  e = local.common.locals.c\n}\n",
+                "terraform {\n  source = \"../no/such/module\"\n",
+                "  before_hook \"x\" {\n    commands = [\"plan\"]\n    execute = []\n    if = nope\n  }\n}\n",
+                "dependency \"d\" {\n  config_path = \"../nowhere\"\n}\n",
+                "inputs = {\n  x = include.root.locals.a\n  y = [three, dependency.d.outputs.z, \"${four}\"]\n}\n",
+            ),
+        ),
+    ]);
+    let estate = folder.load();
+    let mut found = told(&estate, "u");
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "common.hcl:2:7",
+            "common.hcl:3:7",
+            "root.hcl:2:7",
+            "root.hcl:3:17",
+            "root.hcl:7:11",
+            "u/terragrunt.hcl:17:10",
+            "u/terragrunt.hcl:21:17",
+            "u/terragrunt.hcl:25:42",
+            "u/terragrunt.hcl:25:8",
+            "u/terragrunt.hcl:6:10",
+        ]
+    );
+    // With the include there, what is merged is looked at as well.
+    folder.write("gone.hcl", "");
+    let found = told(&folder.load(), "u");
+    assert!(!found.iter().any(|place| place == "u/terragrunt.hcl:6:10"), "{found:?}");
+    assert!(found.iter().any(|place| place == "root.hcl:9:19"), "{found:?}");
+}
+
+#[test]
+fn of_a_unit_with_very_many_faults_some_are_told() {
+    let wrong: String = (0..2_000).map(|index| format!("  k{index} = nope{index}\n")).collect();
+    let folder = Folder::new(&[
+        ("u/main.tf", ""),
+        ("u/terragrunt.hcl", &format!("inputs = {{\n{wrong}}}\nlocals {{\n{wrong}}}\n")),
+    ]);
+    let estate = folder.load();
+    let found = faults(&estate, "u");
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[0].place().unwrap().line, 2004);
+    assert_eq!(found[100].code(), Code::HCL_TOO_LARGE);
+    assert!(found[..100].iter().all(|fault| fault.code() == Code::HCL_UNKNOWN_VARIABLE));
+}
+
+#[test]
+fn what_is_over_a_limit_is_told_once_though_it_is_evaluated_twice() {
+    let folder = Folder::new(&[
+        ("u/main.tf", ""),
+        (
+            "u/terragrunt.hcl",
+            "inputs = {\n  a = nope\n  b = [for x in range(1000) : length([for y in range(1000) : x + y * y])]\n  c = nope2\n}\n",
+        ),
+    ]);
+    let found = told(&folder.load(), "u");
+    assert_eq!(found[0], "u/terragrunt.hcl:2:7");
+    assert!(!found.iter().any(|place| place.starts_with("u/terragrunt.hcl:4")), "{found:?}");
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_stack_is_told_at_once() {
+    let folder = Folder::new(&[
+        ("units/a/main.tf", ""),
+        ("units/a/terragrunt.hcl", ""),
+        (
+            "live/terragrunt.stack.hcl",
+            concat!(
+                "locals {\n  x = foo\n  y = bar\n}\n",
+                "unit \"a\" {\n  source = \"../units/a\"\n  path = \"a\"\n  values = { p = local.x, q = qux, r = nope }\n}\n",
+            ),
+        ),
+    ]);
+    let estate = folder.load();
+    let found = estate.stacks()[&path("live")].as_ref().unwrap_err();
+    let lines: Vec<(u32, u32)> =
+        found.iter().map(|fault| fault.place().map_or((0, 0), |place| (place.line, place.column))).collect();
+    assert_eq!(lines, [(2, 7), (3, 7), (8, 31), (8, 40)]);
+}
+
 #[test]
 fn a_folder_with_two_configurations_is_refused() {
     let folder =

@@ -9,12 +9,14 @@ mod call;
 mod collection;
 mod operator;
 mod suggest;
+mod survey;
 mod template;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use operator::equal;
+pub use survey::faults;
 pub(crate) use template::unescape;
 
 use bigdecimal::Signed as _;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,16 +17,21 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::body::{Answer, text};
+use crate::egress::Egress;
+use crate::gateway::{Gateway, Passing, is_outside};
 use crate::judge::{Operation, Refusal, Rights, judge};
 use crate::record::Record;
-use crate::state::{Answer, States, text};
+use crate::state::States;
 use crate::{Call, StatePort};
 
-/// The only host that the door answers for.
+/// The host that the door answers for itself.
 pub const HOST: &str = portcullis_model::state::STATE_HOST;
 
-/// Connections of one task at a time. More wait in the socket's queue; the tools use one or two.
-const CONNECTIONS_MAX: usize = 8;
+/// Connections of one task at a time, tunnels not among them. More wait in the socket's queue.
+pub const CONNECTIONS_MAX: usize = 32;
+/// Tunnels of one task at a time, and connections where TLS ends at the door. One more is refused.
+const TUNNELS_MAX: usize = 128;
 /// Longer than the 90 seconds after which Go's client gives up an idle connection, so that the client closes
 /// first and never writes into a connection that we are just closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
@@ -55,6 +60,8 @@ pub struct DoorSettings {
     pub readable: BTreeMap<UnitPath, Bytes>,
     /// The state store.
     pub port: Arc<dyn StatePort>,
+    /// The hosts that it may reach. `None`: none.
+    pub egress: Option<Arc<Egress>>,
 }
 
 /// An open door. Dropped: it closes at once, calls under way are cut.
@@ -69,7 +76,10 @@ pub struct Door {
 struct Shared {
     rights: Rights,
     states: States,
-    record: Record,
+    record: Arc<Record>,
+    gateway: Option<Arc<Gateway>>,
+    /// Connections that have left HTTP. They end with the door.
+    tunnels: std::sync::Mutex<JoinSet<()>>,
     peer_uid: u32,
     /// Whether the task's own state was asked for.
     own_state: AtomicBool,
@@ -81,12 +91,16 @@ impl Door {
     /// # Errors
     /// `PC-0901` when the socket cannot be made.
     pub fn open(settings: DoorSettings) -> Result<Door, Fault> {
-        let DoorSettings { socket, owner_uid, task, unit, phase, readable, port } = settings;
+        let DoorSettings { socket, owner_uid, task, unit, phase, readable, port, egress } = settings;
+        let record = Arc::new(Record::new());
+        let gateway = egress.map(|egress| Gateway::new(egress, record.clone()).map(Arc::new)).transpose()?;
         let (listener, peer_uid) = listen(&socket, owner_uid)?;
         let shared = Arc::new(Shared {
             states: States { port, task, unit: unit.clone(), body: Mutex::new(()) },
             rights: Rights { unit, phase, readable },
-            record: Record::new(),
+            record,
+            gateway,
+            tunnels: std::sync::Mutex::default(),
             peer_uid,
             own_state: AtomicBool::new(false),
         });
@@ -98,6 +112,11 @@ impl Door {
     /// Whether the task has asked for its own state so far.
     pub fn read_own_state(&self) -> bool {
         self.shared.own_state.load(Ordering::Relaxed)
+    }
+
+    /// The certificate that the sandbox has to trust, in PEM, if TLS to some host ends at this door.
+    pub fn authority(&self) -> Option<&str> {
+        self.shared.gateway.as_ref().and_then(|gateway| gateway.authority_pem())
     }
 
     /// The socket's path on the host.
@@ -113,6 +132,7 @@ impl Door {
         if let Err(error) = (&mut self.accepting).await {
             tracing::error!(%error, "a door ended early");
         }
+        self.shared.end_tunnels().await;
         self.shared.record.take()
     }
 }
@@ -195,6 +215,7 @@ async fn serve(stream: UnixStream, shared: Arc<Shared>, mut stop: watch::Receive
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEADER_MAX_BYTES)
             .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
     );
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -209,11 +230,26 @@ async fn serve(stream: UnixStream, shared: Arc<Shared>, mut stop: watch::Receive
 }
 
 async fn answer(shared: &Shared, request: http::Request<hyper::body::Incoming>) -> Result<Answer, Infallible> {
+    let mut call = shared.record.arrived(request.method(), request.uri());
+    if let Some(gateway) = shared.gateway.as_ref().filter(|_| is_outside(&request)) {
+        if request.method() != http::Method::CONNECT {
+            return Ok(gateway.plain(request, call).await);
+        }
+        if !shared.has_room() {
+            let why = format!("this task has {TUNNELS_MAX} connections open already");
+            call.refused(Code::BUSY, &why);
+            call.answered(http::StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(text(http::StatusCode::SERVICE_UNAVAILABLE, format!("{why} [{}]\n", Code::BUSY)));
+        }
+        let (answer, passing) = gateway.connect(request, call).await;
+        shared.pass(passing);
+        return Ok(answer);
+    }
     let (head, body) = request.into_parts();
-    let mut call = shared.record.arrived(&head.method, &head.uri);
     let result = match judge(&shared.rights, &head.method, &head.uri) {
         Ok(operation) => {
             shared.own_state.fetch_or(operation == Operation::Get, Ordering::Relaxed);
+            call.allowed_by("state");
             shared.states.perform(operation, body).await
         }
         Err(refusal) => Err(refusal),
@@ -224,4 +260,24 @@ async fn answer(shared: &Shared, request: http::Request<hyper::body::Incoming>) 
     });
     call.answered(answer.status());
     Ok(answer)
+}
+
+impl Shared {
+    /// Whether one more connection may leave HTTP. Forgets those that have ended.
+    fn has_room(&self) -> bool {
+        let mut tunnels = self.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
+        while tunnels.try_join_next().is_some() {}
+        tunnels.len() < TUNNELS_MAX
+    }
+
+    fn pass(&self, passing: Option<Passing>) {
+        if let Some(passing) = passing {
+            self.tunnels.lock().unwrap_or_else(PoisonError::into_inner).spawn(passing);
+        }
+    }
+
+    async fn end_tunnels(&self) {
+        let mut tunnels = std::mem::take(&mut *self.tunnels.lock().unwrap_or_else(PoisonError::into_inner));
+        tunnels.shutdown().await;
+    }
 }

@@ -1,9 +1,12 @@
 //! What is kept of each call through the door.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_model::Code;
+use portcullis_model::{Code, Target};
 use tokio::time::Instant;
+
+use crate::tunnel::Passed;
 
 /// Most calls that are kept of one task, of those that were let through and of those that were refused.
 /// Later ones are counted with the last of their kind, so that a flood of one kind does not hide the other.
@@ -38,8 +41,14 @@ pub struct Call {
     pub path: String,
     /// The decision.
     pub decision: Decision,
+    /// What allowed it: `state`, or a part of the fleet definition. Empty when it was refused.
+    pub rule: String,
     /// The status of the answer. 0: the connection ended before there was one, so the effect is not known.
     pub status: u16,
+    /// Bytes of bodies, or of a tunnel, from the sandbox.
+    pub sent_bytes: u64,
+    /// The same, to the sandbox.
+    pub received_bytes: u64,
     /// How many calls came after it that are not listed: the same again, or beyond [`CALLS_MAX`].
     pub repeated: u64,
 }
@@ -56,17 +65,30 @@ impl Record {
     }
 
     /// A call that has arrived. It is kept when the value is dropped, however that comes about.
-    pub(crate) fn arrived(&self, method: &http::Method, uri: &http::Uri) -> Pending<'_> {
+    pub(crate) fn arrived(self: &Arc<Self>, method: &http::Method, uri: &http::Uri) -> Pending {
+        let host = uri.authority().map(|authority| shown(authority.as_str())).unwrap_or_default();
+        self.pending(method, host, uri)
+    }
+
+    /// A call that has arrived on a connection to a host.
+    pub(crate) fn arrived_at(self: &Arc<Self>, target: &Target, method: &http::Method, uri: &http::Uri) -> Pending {
+        self.pending(method, target.to_string(), uri)
+    }
+
+    fn pending(self: &Arc<Self>, method: &http::Method, host: String, uri: &http::Uri) -> Pending {
         let call = Call {
             after_ms: u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX),
             method: shown(method.as_str()),
-            host: uri.authority().map(|authority| shown(authority.as_str())).unwrap_or_default(),
+            host,
             path: shown(uri.path()),
             decision: Decision::Allowed,
+            rule: String::new(),
             status: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
             repeated: 0,
         };
-        Pending { record: self, call: Some(call) }
+        Pending { record: self.clone(), call: Some(call), passed: Arc::default() }
     }
 
     pub(crate) fn take(&self) -> Vec<Call> {
@@ -76,31 +98,53 @@ impl Record {
     fn keep(&self, call: Call) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = calls.last_mut()
-            && (&last.method, &last.host, &last.path, &last.decision, last.status)
-                == (&call.method, &call.host, &call.path, &call.decision, call.status)
+            && (&last.method, &last.host, &last.path, &last.decision, &last.rule, last.status)
+                == (&call.method, &call.host, &call.path, &call.decision, &call.rule, call.status)
         {
-            last.repeated += 1;
+            last.also(&call);
             return;
         }
         let same_kind = |known: &Call| (known.decision == Decision::Allowed) == (call.decision == Decision::Allowed);
         if calls.iter().filter(|known| same_kind(known)).count() < CALLS_MAX {
             calls.push(call);
         } else if let Some(last) = calls.iter_mut().rev().find(|known| same_kind(known)) {
-            last.repeated += 1;
+            last.also(&call);
         }
     }
 }
 
-/// A call whose answer is on its way.
-pub(crate) struct Pending<'a> {
-    record: &'a Record,
-    call: Option<Call>,
+impl Call {
+    /// Counts another call with this one.
+    fn also(&mut self, other: &Call) {
+        self.repeated += 1;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+    }
 }
 
-impl Pending<'_> {
+/// A call whose answer is on its way.
+pub(crate) struct Pending {
+    record: Arc<Record>,
+    call: Option<Call>,
+    passed: Arc<Passed>,
+}
+
+impl Pending {
+    /// Where what passes is counted.
+    pub(crate) fn passed(&self) -> Arc<Passed> {
+        self.passed.clone()
+    }
+
+    pub(crate) fn allowed_by(&mut self, rule: &str) {
+        if let Some(call) = &mut self.call {
+            call.rule = rule.to_owned();
+        }
+    }
+
     pub(crate) fn refused(&mut self, code: Code, why: &str) {
         if let Some(call) = &mut self.call {
             call.decision = Decision::Refused { code, why: why.to_string() };
+            call.rule = String::new();
         }
     }
 
@@ -111,9 +155,11 @@ impl Pending<'_> {
     }
 }
 
-impl Drop for Pending<'_> {
+impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
+        if let Some(mut call) = self.call.take() {
+            call.sent_bytes = self.passed.sent.load(Ordering::Relaxed);
+            call.received_bytes = self.passed.received.load(Ordering::Relaxed);
             self.record.keep(call);
         }
     }
@@ -138,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_stays_small_and_hides_no_write() {
-        let record = Record::new();
+        let record = Arc::new(Record::new());
         let call = |path: &str, refused: bool| {
             let mut call = record.arrived(&http::Method::GET, &format!("http://x{path}").parse().unwrap());
             if refused {

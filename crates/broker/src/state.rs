@@ -6,20 +6,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use portcullis_model::state::{LOCK_INFO_MAX_BYTES, LockInfo, STATE_MAX_BYTES};
 use portcullis_model::{Code, Fault, TaskId, UnitPath};
 use tokio::sync::Mutex;
 
+use crate::body::{Answer, json, text};
 use crate::judge::{Operation, Refusal, bad_request, from_fault};
 use crate::{LockAnswer, StatePort, UnlockAnswer};
 
 /// Longest time in which a body must have arrived.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
-
-pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// The states, as one task sees them.
 pub(crate) struct States {
@@ -114,19 +113,4 @@ fn failed(fault: &Fault) -> Refusal {
 
 fn held(holder: &LockInfo) -> Answer {
     json(StatusCode::LOCKED, Bytes::from(holder.json().to_string()))
-}
-
-fn json(status: StatusCode, body: Bytes) -> Answer {
-    answer(status, "application/json", body)
-}
-
-pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    answer(status, "text/plain; charset=utf-8", body.into())
-}
-
-fn answer(status: StatusCode, kind: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer
 }

@@ -121,6 +121,7 @@ codes! {
     SOURCE_FETCH = 616, "a module cannot be fetched";
     SOURCE_DIGEST = 617, "what was fetched is not what its checksum says";
     SOURCE_ARCHIVE = 618, "a module's archive cannot be unpacked";
+    DOOR_UNREACHABLE = 619, "a host that the sandbox may reach does not answer";
 
     HELD = 700, "the change is not the one that was reviewed";
     PLAN_UNKNOWN = 701, "there is no such plan";

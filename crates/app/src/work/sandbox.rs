@@ -77,6 +77,7 @@ pub async fn run(
             phase,
             readable,
             port: Arc::new(StoreStates(worker.store.clone())),
+            egress: None,
         })?),
         None => None,
     };

@@ -4,5 +4,6 @@
 
 mod aws;
 mod memory;
+mod outside;
 mod terraform;
 mod wire;

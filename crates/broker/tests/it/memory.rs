@@ -145,6 +145,7 @@ impl House {
             phase,
             readable,
             port: Arc::new(self.memory.clone()),
+            egress: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use portcullis_broker::{Decision, Door};
+use portcullis_broker::{CONNECTIONS_MAX, Decision, Door};
 use portcullis_model::state::{LOCK_INFO_MAX_BYTES, STATE_MAX_BYTES};
 use portcullis_model::{Code, Phase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -263,7 +263,7 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
     let house = House::new();
     let door = house.open("dev/db", Phase::Apply);
     let mut idle = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..CONNECTIONS_MAX {
         let mut client = Client::connect(door.socket()).await;
         assert_eq!(client.ask("GET", OWN, "").await.0, 404);
         idle.push(client);

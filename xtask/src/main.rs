@@ -3,6 +3,7 @@
 //! One module per subcommand; what they share is in `workspace` (where things are), `process` (starting
 //! programs) and `summary` (saying what came of it). No part of the product depends on it.
 
+mod aws_table;
 mod bench;
 mod children;
 mod codes;
@@ -44,6 +45,8 @@ enum Task {
     /// Measures this version beside what a user would take instead, and writes docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Makes the table by which the broker recognises operations of AWS, or prints it.
+    AwsTable(aws_table::Options),
     /// Compares the evaluator of HCL with the real Terraform: a corpus, and expressions that are made up.
     Conformance(conformance::Options),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Docs => docs::run(&workspace),
         Task::Bench(bench) => bench::run(&workspace, &bench),
+        Task::AwsTable(options) => aws_table::run(&workspace, &options),
         Task::Conformance(options) => conformance::run(&workspace, &options),
     };
     match result {

@@ -8,9 +8,11 @@
 //! | `request` | a request's line and headers, refused where they can be read in two ways |
 //! | `encode` | percent-encoding as AWS signs it |
 //! | `sigv4` | verify with the placeholder, sign with the real key |
+//! | `table` | which operation a request asks for, its access level, and on which resource |
 
 mod encode;
 mod request;
 pub mod sigv4;
+pub mod table;
 
 pub use request::{Ambiguous, Request};

@@ -304,7 +304,7 @@ pub(super) const PARAMETERS: [&str; 8] = [
 ];
 
 /// Whether a parameter is part of a signature, however it is spelled.
-pub(super) fn is_of_signature(name: &str) -> bool {
+pub(crate) fn is_of_signature(name: &str) -> bool {
     PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
         || ["AWSAccessKeyId", "Signature"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }

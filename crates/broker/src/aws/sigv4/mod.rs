@@ -18,6 +18,7 @@ mod credentials;
 mod sign;
 
 pub use body::{Body, BodyFault, CHUNK_MAX_BYTES};
+pub(crate) use claim::is_of_signature;
 pub use claim::{Claim, Payload, Place, SKEW_MAX, SignatureFault};
 pub use credentials::{Credentials, Digest, Scope};
 pub use sign::{Signed, Verified};

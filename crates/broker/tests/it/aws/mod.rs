@@ -2,7 +2,9 @@
 
 mod body;
 mod oracle;
+mod sdk;
 mod suite;
+mod table;
 
 use http::request::Parts;
 use jiff::Timestamp;

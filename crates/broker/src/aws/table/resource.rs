@@ -1,0 +1,146 @@
+//! What a request is about, where that is in it.
+//!
+//! Only what grants can be limited to. A name that cannot be found is no name: a grant that is limited to some then does
+//! not cover the request.
+
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+
+/// The resources that a request names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Resource {
+    /// None that we can see.
+    #[default]
+    Unnamed,
+    /// These: as the request writes them, be it a name or an ARN. Of S3, `bucket` or `bucket/key`.
+    Named(Vec<String>),
+}
+
+impl Resource {
+    pub(super) fn one(name: impl Into<String>) -> Self {
+        Resource::Named(vec![name.into()])
+    }
+
+    /// For people and the record; at most three names.
+    pub fn shown(&self) -> Option<String> {
+        let Resource::Named(names) = self else { return None };
+        let few: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+        Some(if names.len() > few.len() { format!("{}, …", few.join(", ")) } else { few.join(", ") })
+    }
+}
+
+/// The member, parameter or label that names what an operation is about, by IAM prefix. `[]`: a list.
+const MEMBERS: &[(&str, &[&str])] = &[
+    ("dynamodb", &["TableName"]),
+    ("ecr", &["repositoryName"]),
+    ("iam", &["RoleName", "PolicyArn", "UserName", "GroupName", "InstanceProfileName"]),
+    ("kms", &["KeyId"]),
+    ("logs", &["logGroupName"]),
+    ("secretsmanager", &["SecretId", "SecretIdList[]", "Name"]),
+    ("sns", &["TopicArn", "Name"]),
+    ("sqs", &["QueueUrl", "QueueName"]),
+    ("ssm", &["Name", "Names[]", "Path"]),
+    ("states", &["stateMachineArn"]),
+    ("sts", &["RoleArn"]),
+];
+
+pub(super) fn members(prefix: &str) -> &'static [&'static str] {
+    MEMBERS.iter().find(|(known, _)| *known == prefix).map(|(_, members)| *members).unwrap_or_default()
+}
+
+/// What is taken from the top level of a JSON body.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Json {
+    pub(super) resource: Resource,
+    /// Whether a member of this name is there and true.
+    pub(super) decrypts: bool,
+}
+
+/// Reads a JSON body. The error says what is not clear.
+pub(super) fn of_json(prefix: &str, body: &[u8]) -> Result<Json, &'static str> {
+    if body.is_empty() {
+        return Ok(Json::default());
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let found =
+        reader.deserialize_map(Top { members: members(prefix) }).map_err(|_| "its JSON can be read in two ways")?;
+    reader.end().map_err(|_| "something follows its JSON")?;
+    Ok(found)
+}
+
+/// Reads the top level, and refuses names that are there twice, however they are spelled.
+struct Top {
+    members: &'static [&'static str],
+}
+
+impl<'de> Visitor<'de> for Top {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        use serde::de::Error as _;
+        let mut seen: Vec<String> = Vec::new();
+        let mut names: Vec<(usize, Vec<String>)> = Vec::new();
+        let mut decrypts = false;
+        while let Some(name) = map.next_key::<String>()? {
+            let lower = name.to_ascii_lowercase();
+            if seen.contains(&lower) || seen.len() == 256 {
+                return Err(A::Error::custom("a name is there twice"));
+            }
+            seen.push(lower);
+            if name.eq_ignore_ascii_case("WithDecryption") {
+                // Anything but a plain `false` could be taken for true.
+                decrypts = map.next_value::<serde_json::Value>()? != serde_json::Value::Bool(false);
+                continue;
+            }
+            let found = self.members.iter().position(|member| member.trim_end_matches("[]") == name);
+            match found {
+                Some(at) if self.members.get(at).is_some_and(|member| member.ends_with("[]")) => {
+                    names.push((at, map.next_value()?));
+                }
+                Some(at) => names.push((at, vec![map.next_value()?])),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        // The most telling one is the resource: the first of the list.
+        names.sort();
+        let resource = names.into_iter().map(|(_, names)| names).find(|names| !names.is_empty());
+        Ok(Json { resource: resource.map_or(Resource::Unnamed, Resource::Named), decrypts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_names_its_resource_once_or_not_at_all() {
+        let of = |prefix: &str, body: &str| of_json(prefix, body.as_bytes());
+        let named = |name: &str| Resource::one(name);
+        assert_eq!(of("secretsmanager", r#"{"SecretId":"a","X":[1,{"SecretId":"b"}]}"#).unwrap().resource, named("a"));
+        assert_eq!(
+            of("ssm", r#"{"Names":["a","b"],"WithDecryption":true}"#),
+            Ok(Json { resource: Resource::Named(vec!["a".into(), "b".into()]), decrypts: true })
+        );
+        assert!(!of("ssm", r#"{"Name":"a","WithDecryption":false}"#).unwrap().decrypts);
+        assert!(of("ssm", r#"{"Name":"a","withdecryption":"true"}"#).unwrap().decrypts);
+        assert_eq!(of("kms", "{}").unwrap().resource, Resource::Unnamed);
+        assert_eq!(of("kms", "").unwrap().resource, Resource::Unnamed);
+        for body in [
+            r#"{"SecretId":"a","SecretId":"b"}"#,
+            r#"{"SecretId":"a","secretid":"b"}"#,
+            r#"{"SecretId":"a","SecretI\u0064":"b"}"#,
+            r#"{"SecretId":["a"]}"#,
+            r#"{"SecretId":"a"} {"SecretId":"b"}"#,
+            r#"["SecretId"]"#,
+            r#"{"SecretId":"a""#,
+            "SecretId=a",
+        ] {
+            assert!(of("secretsmanager", body).is_err(), "{body}");
+        }
+    }
+}

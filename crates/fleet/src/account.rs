@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_model::parameter::{Command, Parameter};
 use portcullis_model::record::Unreviewed;
 use portcullis_model::{
-    AccountName, ActionKind, BranchName, Digest, FleetName, PrincipalName, RepositoryName, SourcePattern,
+    AccountName, ActionKind, BranchName, Digest, FleetName, Phase, PrincipalName, RepositoryName, SourcePattern,
+    Target, UnitPath,
 };
 use serde::Serialize;
 
@@ -118,6 +120,8 @@ pub struct Tools {
     pub tool: Option<ToolPin>,
     /// Terragrunt, for its driver.
     pub terragrunt: Option<Pin>,
+    /// Programs of custom actions by their file name, with the SHA-256 of the file.
+    pub programs: BTreeMap<String, Digest>,
 }
 
 /// An issuer of tokens, as one account sees it.
@@ -153,6 +157,61 @@ pub struct Grant {
     pub approvals: u32,
     /// What becomes of a plan that nobody reviewed.
     pub unreviewed: Unreviewed,
+    /// What a declared action is. `None` for `plan` and `apply`.
+    pub declared: Option<Declared>,
+}
+
+/// An action that a definition declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// For people.
+    pub description: String,
+    /// What a caller may choose, and what is chosen for them.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// What is done.
+    pub work: Work,
+}
+
+/// What a declared action does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Starts a program in a sandbox.
+    Program(Box<ProgramWork>),
+    /// Nothing yet: a built-in action that is checked, and has no executor. Its settings, as they are written.
+    BuiltIn(BTreeMap<String, serde_json::Value>),
+}
+
+/// A program in a sandbox, with the repository at the run's commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramWork {
+    /// The program: one of the account's tools.
+    pub program: String,
+    /// The SHA-256 of its file.
+    pub sha256: Digest,
+    /// Its arguments.
+    pub argv: Command,
+    /// The folder of the repository that it starts in.
+    pub working_directory: UnitPath,
+    /// [`Phase::Plan`]: at the head of any branch. [`Phase::Apply`]: at a commit of the protected branch.
+    pub phase: Phase,
+    /// Bounds for its sandbox.
+    pub limits: Limits,
+    /// Hosts that it has to reach.
+    pub network: Vec<Target>,
+}
+
+impl Declared {
+    /// Why nobody can ask for it yet; `None`: they can.
+    pub fn not_offered(&self) -> Option<String> {
+        match &self.work {
+            Work::BuiltIn(_) => Some("it is declared and checked, and this version has no executor for it".to_owned()),
+            Work::Program(work) if !work.network.is_empty() => {
+                Some("it asks for network, and sandboxes of this version have none".to_owned())
+            }
+            Work::Program(_) => None,
+        }
+    }
 }
 
 /// Bounds for the tasks of an account.

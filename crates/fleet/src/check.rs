@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_model::{ActionKind, Code, Fault, Place, PrincipalName};
+use portcullis_model::{ActionKind, Code, Fault, Phase, Place, PrincipalName};
 use serde::Serialize;
 
-use crate::account::{Account, Grant};
-use crate::fleet::Fleet;
+use crate::account::{Account, Grant, Work};
+use crate::fleet::{FLEET_FILE, Fleet, Traced};
 use crate::settings::LayerName;
 
 /// Something that a person should look at.
@@ -44,18 +44,20 @@ pub(crate) fn invariants(fleet: &Fleet) -> Vec<Fault> {
                 faults.push(at(fleet, name, message, remedy));
             }
         }
-        let Some(grant) = account.actions.get(&ActionKind::Apply) else { continue };
-        for name in &grant.allow {
-            if let Some((why, remedy)) = open(account, name, Environment::IsNoAnswer)
-                && seen.insert(("apply", name.clone()))
-            {
-                let message = format!(
-                    "principal `{name}` may apply in `{}`, and a proposed change can be it: {why}",
-                    account.name
-                );
-                faults.push(at(fleet, name, message, remedy));
+        for (kind, grant) in account.actions.iter().filter(|(kind, grant)| applies(**kind, grant)) {
+            for name in &grant.allow {
+                if let Some((why, remedy)) = open(account, name, Environment::IsNoAnswer)
+                    && seen.insert(("apply", name.clone()))
+                {
+                    let message = format!(
+                        "principal `{name}` may {kind} in `{}`, and a proposed change can be it: {why}",
+                        account.name
+                    );
+                    faults.push(at(fleet, name, message, remedy));
+                }
             }
         }
+        let Some(grant) = account.actions.get(&ActionKind::Apply) else { continue };
         for name in &grant.approvers {
             if let Some((why, remedy)) = open(account, name, Environment::IsAnAnswer)
                 && seen.insert(("approve", name.clone()))
@@ -83,6 +85,15 @@ pub(crate) fn invariants(fleet: &Fleet) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Whether an action is for merged code only.
+fn applies(kind: ActionKind, grant: &Grant) -> bool {
+    kind == ActionKind::Apply
+        || grant
+            .declared
+            .as_ref()
+            .is_some_and(|declared| matches!(&declared.work, Work::Program(work) if work.phase == Phase::Apply))
 }
 
 /// Whether an environment of the CI service, with its own rules of who gets in, is answer enough.
@@ -162,6 +173,7 @@ pub(crate) fn findings(fleet: &Fleet) -> Vec<Finding> {
         };
         findings.push(Finding { message, place: place.clone(), remedy });
     }
+    findings.extend(unused_parameters(fleet));
     for (name, account) in fleet.accounts() {
         let apply = account.actions.get(&ActionKind::Apply);
         let Some(trace) = fleet.traces().get(name) else { continue };
@@ -177,6 +189,34 @@ pub(crate) fn findings(fleet: &Fleet) -> Vec<Finding> {
                 place: trace.place.clone(),
                 remedy: "Add `approvers` to `action \"apply\"`.".to_owned(),
             });
+        }
+    }
+    findings
+}
+
+/// Parameters that a caller may give and that change nothing.
+fn unused_parameters(fleet: &Fleet) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for (name, account) in fleet.accounts() {
+        let history = fleet.traces().get(name).map(Traced::history);
+        for (kind, declared) in
+            account.actions.iter().filter_map(|(kind, grant)| Some((kind, grant.declared.as_ref()?)))
+        {
+            let Work::Program(work) = &declared.work else { continue };
+            let used = work.argv.parameters();
+            for parameter in declared.parameters.keys().filter(|parameter| !used.contains(parameter.as_str())) {
+                let path = format!("action.{kind}.parameter.{parameter}.type");
+                let written = history.and_then(|history| history.get(&path)).and_then(|all| all.first());
+                let finding = Finding {
+                    message: format!("no argument of action `{kind}` holds its parameter `{parameter}`"),
+                    place: written.map_or_else(|| Place::file(FLEET_FILE), |written| written.place.clone()),
+                    remedy: format!("Use `param.{parameter}` in `argv`, or delete the parameter."),
+                };
+                // Accounts that use one profile find the same.
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
         }
     }
     findings

@@ -11,6 +11,7 @@ use portcullis_model::record::Unreviewed;
 use portcullis_model::{ActionKind, Code, Digest, Fault, PrincipalName, SourcePattern, UnitPath};
 
 use crate::account::{Driver, Grant, Limits, Pin, Principal, Program, ToolPin, Tools};
+use crate::declared;
 use crate::layer::{Node, Tree};
 use crate::principals::{named, unknown_name};
 use crate::read::{text, texts, wrong};
@@ -19,7 +20,7 @@ use crate::read::{text, texts, wrong};
 const APPROVALS_MAX: u64 = 20;
 
 /// The value at a name; a map where a value is wanted is a fault.
-fn leaf<'t>(tree: &'t Tree, name: &str, wanted: &str) -> Result<Option<&'t Value>, Fault> {
+pub(crate) fn leaf<'t>(tree: &'t Tree, name: &str, wanted: &str) -> Result<Option<&'t Value>, Fault> {
     match tree.get(name) {
         None => Ok(None),
         Some(Node::Leaf(value) | Node::Append(value)) => Ok(Some(value)),
@@ -28,7 +29,7 @@ fn leaf<'t>(tree: &'t Tree, name: &str, wanted: &str) -> Result<Option<&'t Value
 }
 
 /// The map at a name; a value where a map is wanted is a fault.
-fn map<'t>(tree: &'t Tree, name: &str) -> Result<Option<(&'t Tree, &'t Origin)>, Fault> {
+pub(crate) fn map<'t>(tree: &'t Tree, name: &str) -> Result<Option<(&'t Tree, &'t Origin)>, Fault> {
     match tree.get(name) {
         None => Ok(None),
         Some(Node::Map(tree, origin)) => Ok(Some((tree, origin))),
@@ -121,20 +122,20 @@ pub(crate) fn env(tree: &Tree) -> Result<BTreeMap<String, String>, Fault> {
 pub(crate) fn actions(
     tree: &Tree,
     principals: &BTreeMap<PrincipalName, Option<Principal>>,
+    tools: Option<&Tools>,
+    limits: &Limits,
 ) -> Result<BTreeMap<ActionKind, Grant>, Fault> {
     let Some((actions, _)) = map(tree, "action")? else { return Ok(BTreeMap::new()) };
     let mut grants = BTreeMap::new();
     for (name, node) in actions {
-        let Some(kind) = [ActionKind::Plan, ActionKind::Apply].into_iter().find(|kind| kind.as_str() == name) else {
-            let known = "`plan`, `apply`";
-            return Err(node
-                .origin()
-                .fault(Code::FLEET_UNKNOWN_NAME, format!("there is no action {}", quoted(name)))
-                .remedy(format!("There are {known}.")));
-        };
-        if let Some((body, _)) = map(actions, name)? {
-            grants.insert(kind, grant(body, kind, principals)?);
-        }
+        let kind = ActionKind::parse(name).map_err(|fault| {
+            let remedy = fault.remedy_text().unwrap_or_default().to_owned();
+            node.origin().fault(Code::FLEET_UNKNOWN_NAME, fault.message()).remedy(remedy)
+        })?;
+        let Some((body, at)) = map(actions, name)? else { continue };
+        let mut grant = grant(body, kind, principals)?;
+        grant.declared = declared::declared(body, kind, at, tools, limits)?;
+        grants.insert(kind, grant);
     }
     Ok(grants)
 }
@@ -148,16 +149,7 @@ fn grant(
         let value = leaf(tree, name, "a list of principals")?;
         value.map_or(Ok(Vec::new()), |value| named(value, &format!("`{name}`"), principals))
     };
-    if kind == ActionKind::Plan {
-        for name in ["approvers", "approvals", "unreviewed"] {
-            if let Some(node) = tree.get(name) {
-                return Err(node
-                    .origin()
-                    .fault(Code::FLEET_UNKNOWN_BLOCK, format!("`{name}` means nothing for `plan`"))
-                    .remedy("Put it into `action \"apply\"`."));
-            }
-        }
-    }
+    declared::only_its_own(tree, kind)?;
     let unreviewed = match leaf(tree, "unreviewed", "a string")? {
         None => Unreviewed::default(),
         Some(value) => unreviewed(value)?,
@@ -167,6 +159,7 @@ fn grant(
         approvers: names("approvers")?,
         approvals: number(tree, "approvals", 1, 1, APPROVALS_MAX)?,
         unreviewed,
+        declared: None,
     })
 }
 
@@ -182,7 +175,7 @@ fn unreviewed(value: &Value) -> Result<Unreviewed, Fault> {
 }
 
 /// A whole number within bounds.
-fn number<N: TryFrom<u64>>(tree: &Tree, name: &str, default: u64, min: u64, max: u64) -> Result<N, Fault> {
+pub(crate) fn number<N: TryFrom<u64>>(tree: &Tree, name: &str, default: u64, min: u64, max: u64) -> Result<N, Fault> {
     match leaf(tree, name, "a whole number")? {
         None => fit(default, name),
         Some(value) => number_of(value, name, min, max),
@@ -203,9 +196,8 @@ fn fit<N: TryFrom<u64>>(number: u64, name: &str) -> Result<N, Fault> {
     N::try_from(number).map_err(|_| Fault::internal(format!("the bounds of `{name}` are too wide")))
 }
 
-pub(crate) fn limits(tree: &Tree) -> Result<Limits, Fault> {
-    let Some((tree, _)) = map(tree, "limits")? else { return Ok(Limits::default()) };
-    let default = Limits::default();
+pub(crate) fn limits(tree: &Tree, default: &Limits) -> Result<Limits, Fault> {
+    let Some((tree, _)) = map(tree, "limits")? else { return Ok(default.clone()) };
     Ok(Limits {
         parallel: number(tree, "parallel", default.parallel.into(), 1, 256)?,
         memory_mib: number(tree, "memory_mib", default.memory_mib, 128, 1 << 20)?,
@@ -255,7 +247,30 @@ pub(crate) fn tools(tree: &Tree) -> Result<Tools, Fault> {
         (None, Some(found)) => Some(of(Program::Terraform, found)),
         (None, None) => None,
     };
-    Ok(Tools { driver, tool, terragrunt: pin(tree, "terragrunt")? })
+    Ok(Tools { driver, tool, terragrunt: pin(tree, "terragrunt")?, programs: programs(tree)? })
+}
+
+/// Programs of custom actions: a file name and a digest each.
+fn programs(tree: &Tree) -> Result<BTreeMap<String, Digest>, Fault> {
+    let Some((tree, _)) = map(tree, "programs")? else { return Ok(BTreeMap::new()) };
+    let mut programs = BTreeMap::new();
+    for name in tree.keys() {
+        let Some(value) = leaf(tree, name, "a digest")? else { continue };
+        let plain = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if !plain || ["tofu", "terraform", "terragrunt"].contains(&name.as_str()) {
+            return Err(value
+                .fault(Code::FLEET_TYPE, format!("{} cannot be the program of an action", quoted(name)))
+                .remedy("Give the name of a file on the runner's PATH, without a folder, that is not the tool."));
+        }
+        let digest = text(value, &format!("`programs.{name}`"))?;
+        let digest = digest.parse::<Digest>().map_err(|fault| {
+            value.fault(Code::FLEET_TYPE, fault.message()).remedy("Give all 64 hexadecimal digits of its SHA-256.")
+        })?;
+        programs.insert(name.clone(), digest);
+    }
+    Ok(programs)
 }
 
 fn pin(tree: &Tree, program: &str) -> Result<Option<Pin>, Fault> {

@@ -6,7 +6,7 @@ use portcullis_hcl::Origin;
 use portcullis_model::id::quoted;
 use portcullis_model::{AccountName, BranchName, Code, Fault, FleetName, Place, PrincipalName, RepositoryName};
 
-use crate::account::{Account, Identity, Principal, Repository, audience_for};
+use crate::account::{Account, Identity, Limits, Principal, Repository, audience_for};
 use crate::asserts::{self, Assert};
 use crate::check::{self, Finding};
 use crate::decode;
@@ -320,10 +320,11 @@ impl Parts {
         let path = kept(decode::path(&tree, name.as_str()), faults);
         let regions = kept(decode::regions(&tree), faults);
         let tools = kept(decode::tools(&tree), faults);
-        let actions = kept(decode::actions(&tree, &self.principals), faults);
         let env = kept(decode::env(&tree), faults);
         let root_modules = kept(decode::root_modules(&tree), faults);
-        let limits = kept(decode::limits(&tree), faults);
+        let limits = kept(decode::limits(&tree, &Limits::default()), faults);
+        let bounds = limits.clone().unwrap_or_default();
+        let actions = kept(decode::actions(&tree, &self.principals, tools.as_ref(), &bounds), faults);
         let sources = kept(decode::sources(&tree), faults);
         if actions.as_ref().is_some_and(|actions| actions.values().all(|grant| grant.allow.is_empty())) {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));

@@ -13,8 +13,10 @@
 //! or the store, and never guesses: what it does not know is refused with its place.
 
 mod account;
+mod argv;
 mod asserts;
 mod check;
+mod declared;
 mod decode;
 mod diff;
 mod fleet;
@@ -30,7 +32,8 @@ mod settings;
 mod spelling;
 
 pub use account::{
-    Account, Driver, Grant, Identity, Limits, Pin, Principal, Program, Repository, ToolPin, Tools, audience_for,
+    Account, Declared, Driver, Grant, Identity, Limits, Pin, Principal, Program, ProgramWork, Repository, ToolPin,
+    Tools, Work, audience_for,
 };
 pub use check::Finding;
 pub use diff::{AccountDiff, AssertChange, Change, FleetDiff, RightChange, ValueChange, diff};

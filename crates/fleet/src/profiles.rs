@@ -6,6 +6,7 @@ use portcullis_hcl::hcl_edit::expr::Expression;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::{Code, Fault};
 
+use crate::argv;
 use crate::layer::{Node, Tree};
 use crate::principals::unknown_name;
 use crate::read::{Evaluator, texts};
@@ -130,12 +131,29 @@ pub(crate) fn layer(
     }
     let mut actions = Tree::new();
     for action in body.blocks_named("action") {
-        actions.insert(action.label.to_owned(), inner(action, &schema::ACTION, evaluator, faults));
+        actions.insert(action.label.to_owned(), action_node(action, evaluator, faults));
     }
     if !actions.is_empty() {
         tree.insert("action".to_owned(), Node::Map(actions, entry.origin.clone()));
     }
     Layer { origin: entry.origin.clone(), tree, profiles, broken: faults.len() > before }
+}
+
+/// An action, with its parameters by name.
+fn action_node(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Node {
+    let body = contents(&entry.block.body, entry.origin.file(), &schema::ACTION, faults);
+    let mut tree = attributes(&body, evaluator, faults);
+    let mut parameters = Tree::new();
+    for parameter in body.blocks_named("parameter") {
+        parameters.insert(parameter.label.to_owned(), inner(parameter, &schema::PARAMETER, evaluator, faults));
+    }
+    if !parameters.is_empty() {
+        tree.insert("parameter".to_owned(), Node::Map(parameters, entry.origin.clone()));
+    }
+    for limits in body.blocks_named("limits") {
+        tree.insert("limits".to_owned(), inner(limits, &schema::LIMITS, evaluator, faults));
+    }
+    Node::Map(tree, entry.origin.clone())
 }
 
 /// A block without blocks of its own, as a node.
@@ -159,6 +177,9 @@ fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<F
 
 /// An attribute: `append(LIST)` for one that is a list, else its value.
 fn node(name: &str, expr: &Expression, evaluator: &Evaluator<'_>) -> Result<Node, Fault> {
+    if name == "argv" && schema::append(expr).is_none() {
+        return argv::value(expr, evaluator).map(Node::Leaf);
+    }
     let Some(arguments) = schema::append(expr) else { return Ok(Node::of(&evaluator.value(expr)?)) };
     let at = evaluator.origin(expr);
     if !schema::LISTS.contains(&name) {

@@ -198,6 +198,11 @@ impl<'a> Evaluator<'a> {
         evaluate(expr, self.file, self, &self.budget).map_err(into_fleet)
     }
 
+    /// The same, with another answer to what names stand for.
+    pub fn value_in(&self, expr: &Expression, scope: &dyn Scope) -> Result<Value, Fault> {
+        evaluate(expr, self.file, scope, &self.budget).map_err(into_fleet)
+    }
+
     /// An attribute's value; `None` when it is absent.
     pub fn optional(&self, contents: &Contents<'_>, name: &str) -> Result<Option<Value>, Fault> {
         contents.attributes.get(name).map(|expr| self.value(expr)).transpose()

@@ -86,9 +86,57 @@ pub(crate) const ACCOUNT: Form = Form {
 };
 const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0), block("sources", 0)];
 pub(crate) const ACTION: Form =
-    Form { of: "`action`", attributes: &["allow", "approvers", "approvals", "unreviewed"], blocks: &[] };
+    Form { of: "`action`", attributes: ACTION_ATTRIBUTES, blocks: &[block("parameter", 1), block("limits", 0)] };
+/// Of all actions together; `declared` says which of them an action may have.
+const ACTION_ATTRIBUTES: &[&str] = &[
+    "allow",
+    "approvers",
+    "approvals",
+    "unreviewed",
+    "description",
+    "program",
+    "argv",
+    "working_directory",
+    "phase",
+    "network",
+    "credentials",
+    "repositories",
+    "registries",
+    "images",
+    "build_args",
+    "templates",
+    "regions",
+    "variables",
+    "files",
+    "values",
+];
+/// Of all types together; the type says which of them it takes.
+pub(crate) const PARAMETER: Form = Form {
+    of: "`parameter`",
+    attributes: &[
+        "type",
+        "description",
+        "default",
+        "value",
+        "required",
+        "forbidden",
+        "characters",
+        "min_length",
+        "max_length",
+        "values",
+        "min",
+        "max",
+        "within",
+        "hosts",
+        "allow",
+        "of",
+        "max_items",
+        "keys",
+    ],
+    blocks: &[],
+};
 pub(crate) const TOOLS: Form =
-    Form { of: "`tools`", attributes: &["driver", "tofu", "terraform", "terragrunt"], blocks: &[] };
+    Form { of: "`tools`", attributes: &["driver", "tofu", "terraform", "terragrunt", "programs"], blocks: &[] };
 pub(crate) const SOURCES: Form = Form { of: "`sources`", attributes: &["allow"], blocks: &[] };
 pub(crate) const LIMITS: Form = Form {
     of: "`limits`",

@@ -7,7 +7,9 @@ use portcullis_model::{ActionKind, Place, PrincipalName};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::account::{Account, Pin};
+use portcullis_model::parameter::Presence;
+
+use crate::account::{Account, Declared, Pin, Work};
 
 /// What a value was written in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,6 +85,9 @@ impl Account {
         if let Some(Pin { version, sha256 }) = &self.tools.terragrunt {
             pin(&mut put, "terragrunt", version, sha256.map(|digest| digest.to_string()));
         }
+        for (name, digest) in &self.tools.programs {
+            put(format!("tools.programs.{name}"), json!(digest));
+        }
         put("sources.allow".into(), json!(self.sources));
         for (kind, grant) in &self.actions {
             put(format!("action.{kind}.allow"), json!(grant.allow));
@@ -90,6 +95,9 @@ impl Account {
                 put(format!("action.{kind}.approvers"), json!(grant.approvers));
                 put(format!("action.{kind}.approvals"), json!(grant.approvals));
                 put(format!("action.{kind}.unreviewed"), json!(grant.unreviewed));
+            }
+            for (name, value) in grant.declared.iter().flat_map(declared) {
+                put(format!("action.{kind}.{name}"), value);
             }
         }
         for (name, value) in &self.env {
@@ -124,6 +132,58 @@ impl Account {
     /// Whether an action of this account names the principal.
     pub(crate) fn names(&self, principal: &PrincipalName) -> bool {
         self.actions.values().any(|grant| grant.allow.contains(principal) || grant.approvers.contains(principal))
+    }
+}
+
+/// What is in force of a declared action, by path.
+fn declared(action: &Declared) -> Vec<(String, Json)> {
+    let mut values = Vec::new();
+    if !action.description.is_empty() {
+        values.push(("description".to_owned(), json!(action.description)));
+    }
+    match &action.work {
+        Work::BuiltIn(settings) => {
+            for (name, value) in settings {
+                flatten(name, value, &mut values);
+            }
+            // Its parameters follow from its settings.
+            return values;
+        }
+        Work::Program(work) => values.extend([
+            ("program".to_owned(), json!(work.program)),
+            ("argv".to_owned(), json!(work.argv)),
+            ("working_directory".to_owned(), json!(work.working_directory)),
+            ("phase".to_owned(), json!(work.phase)),
+            ("network".to_owned(), json!(work.network)),
+            ("limits.memory_mib".to_owned(), json!(work.limits.memory_mib)),
+            ("limits.disk_mib".to_owned(), json!(work.limits.disk_mib)),
+            ("limits.pids".to_owned(), json!(work.limits.pids)),
+            ("limits.cpu_percent".to_owned(), json!(work.limits.cpu_percent)),
+            ("limits.timeout_s".to_owned(), json!(work.limits.timeout_s)),
+        ]),
+    }
+    for (name, parameter) in &action.parameters {
+        let path = format!("parameter.{name}");
+        flatten(&path, &json!(parameter.kind), &mut values);
+        if !parameter.description.is_empty() {
+            values.push((format!("{path}.description"), json!(parameter.description)));
+        }
+        values.push(match &parameter.presence {
+            Presence::Required => (format!("{path}.required"), json!(true)),
+            Presence::Optional => (format!("{path}.required"), json!(false)),
+            Presence::Default(value) => (format!("{path}.default"), json!(value)),
+            Presence::Fixed(value) => (format!("{path}.value"), json!(value)),
+            Presence::Forbidden => (format!("{path}.forbidden"), json!(true)),
+        });
+    }
+    values
+}
+
+/// Maps as paths, as layers write and merge them.
+fn flatten(path: &str, value: &Json, values: &mut Vec<(String, Json)>) {
+    match value.as_object() {
+        None => values.push((path.to_owned(), value.clone())),
+        Some(entries) => entries.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, values)),
     }
 }
 

@@ -54,6 +54,7 @@ codes! {
     RUN_NOT_HELD = 117, "the run is not held";
     RUN_ENDED = 118, "the run has ended already";
     METHOD_NOT_ALLOWED = 119, "the method is not allowed here";
+    BAD_PARAMETER = 120, "a parameter is not what the action takes";
 
     UNAUTHENTICATED = 200, "no bearer token, or not one that can be read";
     TOKEN_TOO_LARGE = 201, "the token is larger than 16 KiB";

@@ -117,10 +117,18 @@ impl BranchName {
     }
 }
 
+parsed_string!(
+    /// A tag: the part after `refs/tags/`, under the rules of `git check-ref-format`.
+    TagName, |t| check_ref("tag", t));
+
 fn check_branch(text: &str) -> Result<(), Fault> {
+    check_ref("branch", text)
+}
+
+fn check_ref(kind: &str, text: &str) -> Result<(), Fault> {
     let bad = |why: &str| {
-        Err(Fault::new(Code::BAD_REF, format!("{} is no branch name: {why}", quoted(text)))
-            .remedy("Name a branch as git would accept it (`git check-ref-format --branch`)."))
+        Err(Fault::new(Code::BAD_REF, format!("{} is no {kind} name: {why}", quoted(text)))
+            .remedy(format!("Name a {kind} as git would accept it (`git check-ref-format --branch`).")))
     };
     if text.is_empty() {
         return bad("it is empty");
@@ -135,7 +143,7 @@ fn check_branch(text: &str) -> Result<(), Fault> {
         return bad("it is git syntax, not a name");
     }
     if text.starts_with("refs/") {
-        return bad("a full ref inside a branch name");
+        return bad("it is a full ref, not a name");
     }
     if text.contains("..") || text.contains("//") || text.ends_with('.') || text.ends_with('/') {
         return bad("it contains `..` or `//`, or ends with `.` or `/`");

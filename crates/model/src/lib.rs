@@ -8,6 +8,7 @@
 //! | [`id`] | names, paths, digests, commit ids, run and task ids |
 //! | [`code`] | the register of stable `PC-` codes |
 //! | [`fault`] | [`Fault`]: an expected error, with its code, place and remedy |
+//! | [`parameter`] | types of the parameters of declared actions, checking values, arguments made of them |
 //! | [`action`] | what a caller may ask for, as it arrives and as it is checked |
 //! | [`run`] | runs, tasks, their states, events, plan summaries |
 //! | [`record`] | what the engine hands to the store |
@@ -28,6 +29,7 @@ pub mod digest;
 pub mod fault;
 pub mod id;
 pub mod network;
+pub mod parameter;
 pub mod record;
 pub mod run;
 pub mod source;
@@ -37,7 +39,9 @@ pub use action::{Action, ActionKind, Selection};
 pub use code::Code;
 pub use digest::{Digest, DigestBuilder};
 pub use fault::{Fault, Place};
-pub use id::{AccountName, BranchName, CommitId, FleetName, PrincipalName, RepositoryName, RunId, TaskId, UnitPath};
+pub use id::{
+    AccountName, BranchName, CommitId, FleetName, PrincipalName, RepositoryName, RunId, TagName, TaskId, UnitPath,
+};
 pub use network::{Reach, Scheme, Target};
 pub use run::{ChangeKind, Phase, PlanSummary, RunState, TaskState};
 pub use source::{RemoteSource, SourcePattern};

@@ -7,6 +7,7 @@
 mod example;
 mod invalid;
 mod layers;
+mod parameters;
 mod random;
 mod rights;
 

@@ -1,0 +1,18 @@
+# PC-0505: 15:16: "--force" cannot be a value of an enum: it starts with `-`
+# + VALID
+account "dev" {
+  id = "1"
+  tools {
+    programs = { probe = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  action "probe" {
+    allow   = ["merge"]
+    program = "probe"
+    phase   = "plan"
+    argv    = [param.x]
+    parameter "x" {
+      type   = "enum"
+      values = ["small", "--force"]
+    }
+  }
+}

@@ -1,0 +1,19 @@
+# PC-0510: 12:16: can be negative
+# + VALID
+account "dev" {
+  id = "1"
+  tools {
+    programs = { probe = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  action "probe" {
+    allow   = ["merge"]
+    program = "probe"
+    phase   = "plan"
+    argv    = [param.x]
+    parameter "x" {
+      type = "integer"
+      min  = -5
+      max  = 5
+    }
+  }
+}

@@ -1,0 +1,18 @@
+# PC-0510: 13:5: its type `string` needs `max_length`
+# + VALID
+account "dev" {
+  id = "1"
+  tools {
+    programs = { probe = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  action "probe" {
+    allow   = ["merge"]
+    program = "probe"
+    phase   = "plan"
+    argv    = [param.x]
+    parameter "x" {
+      type       = "string"
+      characters = ["a-z"]
+    }
+  }
+}

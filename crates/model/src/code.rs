@@ -152,6 +152,8 @@ codes! {
     DATA_VERSION = 906, "the data folder is from a newer version";
     BUSY = 907, "too many requests";
     NOT_READY = 908, "the runner is not ready";
+    LEDGER_BROKEN = 909, "the ledger is not what was signed";
+    LEDGER_KEY = 910, "the ledger's key cannot be used";
 }
 
 impl Code {

@@ -22,7 +22,7 @@ impl Digest {
     }
 
     /// From raw bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Digest(bytes)
     }
 

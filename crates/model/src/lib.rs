@@ -12,6 +12,7 @@
 //! | [`action`] | what a caller may ask for, as it arrives and as it is checked |
 //! | [`run`] | runs, tasks, their states, events, plan summaries |
 //! | [`record`] | what the engine hands to the store |
+//! | [`ledger`] | the ledger's entries: canonical bytes, the chain of hashes |
 //! | [`api`] | request and response bodies of the HTTP API |
 //! | [`agent`] | the protocol between the runner and the agent in a sandbox |
 //! | [`state`] | limits and locks of the runner's own state store |
@@ -28,6 +29,7 @@ pub mod code;
 pub mod digest;
 pub mod fault;
 pub mod id;
+pub mod ledger;
 pub mod network;
 pub mod parameter;
 pub mod record;

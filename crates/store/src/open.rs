@@ -9,6 +9,7 @@ use std::time::Duration;
 use portcullis_model::{Code, Fault};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
+use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::failure::{blocking, database};
@@ -16,6 +17,8 @@ use crate::logs::Logs;
 use crate::schema;
 use crate::seal::{Key, Label};
 
+/// The database in the data folder.
+pub(crate) const DATABASE: &str = "portcullis.db";
 const READERS: u32 = 4;
 /// A write-ahead log that one large object has blown up is cut back to this, in bytes.
 const WAL_KEPT_BYTES: &str = "67108864";
@@ -31,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) key: Arc<Key>,
     pub(crate) logs: Logs,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) grown: watch::Sender<()>,
     /// Holds the folder's lock while it is open.
     lock: Mutex<Option<FolderLock>>,
 }
@@ -78,6 +82,7 @@ impl Store {
             key: Arc::new(folder.key),
             logs: folder.logs,
             cache: Arc::new(folder.cache),
+            grown: watch::channel(()).0,
             lock: Mutex::new(Some(folder.lock)),
         }));
         store.key_check().await?;
@@ -145,7 +150,7 @@ impl Folder {
         make_private_dir(dir)?;
         check_dir(dir)?;
         let lock = FolderLock::take(dir)?;
-        let database = dir.join("portcullis.db");
+        let database = dir.join(DATABASE);
         let key = if key_file.try_exists().map_err(|error| Fault::io("the key file", &error))? {
             Key::load(key_file)?
         } else if database.exists() {

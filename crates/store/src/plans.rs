@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use portcullis_model::ledger::Record;
 use portcullis_model::{Code, CommitId, Digest, Fault, PlanSummary, RunId, TaskId, UnitPath};
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,14 @@ impl Store {
                 .await
                 .map_err(database(WHAT))?;
         }
+        let record = Record::Plan {
+            run: plan.run,
+            task: plan.task,
+            unit: plan.unit.clone(),
+            commit: plan.commit.clone(),
+            plan: plan.digest,
+        };
+        self.append_in_txn(&mut txn, plan.created_at, &record).await?;
         txn.commit().await.map_err(database(WHAT))
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portcullis_model::api::EventView;
+use portcullis_model::ledger::effects;
 use portcullis_model::record::{AppliedRecord, RunRecord, StepRecord, TaskRecord};
 use portcullis_model::run::EventKind;
 use portcullis_model::{Digest, Fault, RunId, TaskId, UnitPath};
 use sqlx::SqliteConnection;
 
-use crate::decisions::{decision_insert_in_txn, token_use_in_txn};
 use crate::failure::{damaged, database, from_json, to_json};
+use crate::tokens::token_use_in_txn;
 use crate::{DecisionRecord, Store};
 
 /// A run that is to be accepted, with all that must be on record with it.
@@ -91,7 +92,7 @@ impl Store {
         if known.is_none() && !first_use {
             return Ok(Accepted::Replayed);
         }
-        decision_insert_in_txn(&mut txn, decision).await?;
+        self.decision_insert_in_txn(&mut txn, decision).await?;
         if let Some(existing) = known {
             txn.commit().await.map_err(database(WHAT))?;
             return Ok(existing);
@@ -138,7 +139,7 @@ impl Store {
         let Some(Accepted::Existing(run)) = known else { return Ok(known) };
         let mut txn = self.begin(WHAT).await?;
         if token_use_in_txn(&mut txn, &token.id, token.expires_at, decision.at).await? {
-            decision_insert_in_txn(&mut txn, &DecisionRecord { run: Some(run), ..decision.clone() }).await?;
+            self.decision_insert_in_txn(&mut txn, &DecisionRecord { run: Some(run), ..decision.clone() }).await?;
         }
         txn.commit().await.map_err(database(WHAT))?;
         Ok(known)
@@ -153,7 +154,7 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Commits one step of the engine. Gives its events with their numbers, in order.
+    /// Commits one step of the engine, its effects in the ledger with it. Gives its events with their numbers, in order.
     ///
     /// # Errors
     /// `PC-0900` when a task's `attempt` is lower than the one on record: an old sandbox's result.
@@ -182,6 +183,9 @@ impl Store {
             .execute(&mut *txn)
             .await
             .map_err(database(WHAT))?;
+        }
+        for (at, record) in effects(step) {
+            self.append_in_txn(&mut txn, at, &record).await?;
         }
         txn.commit().await.map_err(database(WHAT))?;
         Ok(events)

@@ -11,7 +11,10 @@ use crate::failure::database;
 /// "Port": marks the file as this program's (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x506f_7274;
 
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_ledger.sql")];
+/// The migration that is followed by making the chain of what was there before.
+const LEDGER: usize = 2;
 
 /// Brings a database to this version.
 ///
@@ -43,6 +46,9 @@ async fn run(connection: &mut SqliteConnection, migration: &'static str, version
     let failed = database("bringing the database up to date");
     let mut txn = connection.begin_with("BEGIN EXCLUSIVE").await.map_err(&failed)?;
     sqlx::raw_sql(migration).execute(&mut *txn).await.map_err(&failed)?;
+    if version == LEDGER {
+        crate::ledger::begin(&mut txn).await?;
+    }
     // A pragma takes no parameters; both are numbers of this program.
     let stamp = format!("PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION_ID};");
     sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *txn).await.map_err(&failed)?;

@@ -1,8 +1,9 @@
 //! The runner's own state store: every version of every unit's state, sealed, and one lock per unit.
 
 use jiff::Timestamp;
+use portcullis_model::ledger::Record;
 use portcullis_model::state::{LockInfo, STATE_MAX_BYTES};
-use portcullis_model::{Code, Fault, TaskId, UnitPath};
+use portcullis_model::{Code, Digest, Fault, TaskId, UnitPath};
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
@@ -190,6 +191,14 @@ impl Store {
         .execute(&mut *txn)
         .await
         .map_err(database(WHAT))?;
+        let record = Record::State {
+            unit: unit.clone(),
+            task,
+            version,
+            serial: u64::try_from(facts.serial).unwrap_or_default(),
+            digest: Digest::of(bytes),
+        };
+        self.append_in_txn(&mut txn, at, &record).await?;
         txn.commit().await.map_err(database(WHAT))?;
         to_info((version, facts.serial, facts.lineage, task.uuid().as_bytes().to_vec(), at.to_string()))
     }

@@ -10,4 +10,5 @@
 //! connection, to declared issuers only. Claims that are not verified have a type of their own that does
 //! not leave the crate.
 
+pub mod ledger;
 pub mod oidc;

@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod fleet;
 mod follow;
+mod ledger;
 mod man;
 mod output;
 mod reference;
@@ -55,6 +56,9 @@ enum Command {
     /// Look at the states in a runner's data folder, bring one in, take one out
     #[command(subcommand)]
     State(state::Command),
+    /// Look at a runner's ledger, export it, verify an export
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Look at the fleet definition of a folder or of a revision, without a runner
     #[command(subcommand)]
     Fleet(fleet::Command),
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Units(command) => units::run(command),
         Command::Fleet(command) => fleet::run(command),
         Command::State(command) => on_runtime(state::run(command)),
+        Command::Ledger(command) => on_runtime(ledger::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Reference => reference::run(),

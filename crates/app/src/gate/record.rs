@@ -1,9 +1,10 @@
 //! Decisions on record. Granted ones all; refusals as long as they do not come in floods.
 //!
 //! A refusal costs a caller nothing and the runner a row. So each kind of caller has a budget of rows; what is
-//! over it is counted, and the count is part of the next row. What is granted is never left out.
+//! over it is counted, and the count is part of the next row, or of a row of its own at the ledger's next checkpoint.
+//! What is granted is never left out.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,16 +18,30 @@ const STRANGERS: (u32, Duration) = (100, Duration::from_secs(10));
 /// The same for callers whose token holds.
 const VERIFIED: (u32, Duration) = (500, Duration::from_secs(2));
 
-/// How many refusals are put on record.
+/// How many refusals are put on record. Clones count together.
+#[derive(Clone)]
 pub struct Refusals {
-    strangers: Mutex<Budget>,
-    verified: Mutex<Budget>,
+    strangers: Arc<Mutex<Budget>>,
+    verified: Arc<Mutex<Budget>>,
 }
 
 impl Default for Refusals {
     fn default() -> Self {
-        Refusals { strangers: Mutex::new(Budget::new(STRANGERS)), verified: Mutex::new(Budget::new(VERIFIED)) }
+        let budget = |of| Arc::new(Mutex::new(Budget::new(of)));
+        Refusals { strangers: budget(STRANGERS), verified: budget(VERIFIED) }
     }
+}
+
+impl Refusals {
+    /// How many were left out since the last one that is on record.
+    pub fn take_left_out(&self) -> u64 {
+        let take = |budget: &Mutex<Budget>| std::mem::take(&mut lock(budget).left_out);
+        take(&self.strangers).saturating_add(take(&self.verified))
+    }
+}
+
+fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A token bucket that counts what it lets fall.
@@ -73,14 +88,12 @@ impl Gate {
             decision.reason = fault.message().to_owned();
         }
         let budget = if decision.subject.is_some() { &self.refusals.verified } else { &self.refusals.strangers };
-        let room = budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        let room = lock(budget).take(Instant::now());
         let Some(left_out) = room else {
             tracing::debug!(code = %fault.code(), asked = %decision.asked, "refused, and left out of the record");
             return fault;
         };
-        if left_out > 0 {
-            decision.reason = format!("({left_out} refusals before this one were left out) {}", decision.reason);
-        }
+        decision.left_out = left_out;
         if let Err(failed) = self.store.decision_insert(&decision).await {
             tracing::error!(code = %failed.code(), "a refusal could not be recorded: {failed}");
         }

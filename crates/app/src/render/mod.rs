@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod fleet;
+pub mod ledger;
 pub mod live;
 pub mod next;
 pub mod plan;

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`definition`] | the fleet definition in force, and how a new one takes its place |
+//! | [`ledger`] | the ledger's key and its checkpoints |
 //! | [`estates`] | the estates that runs are about, and what they share |
 //! | [`tool`] | which OpenTofu or Terraform this runner uses |
 //! | [`ports`] | the store as the engine's journal and the door's state store |
@@ -12,6 +13,7 @@
 
 pub mod definition;
 pub mod estates;
+pub mod ledger;
 pub mod ports;
 pub mod service;
 pub mod tool;
@@ -51,6 +53,8 @@ pub fn now() -> Timestamp {
 pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let data = std::path::absolute(&options.data).map_err(|error| Fault::io("the data folder", &error))?;
     let store = Store::open(&data.join("store"), &data.join("store.key")).await?;
+    let refusals = Refusals::default();
+    let ledger = Arc::new(ledger::Ledger::start(store.clone(), &data, &options.account, refusals.clone()).await?);
     let executor = executor(&options, &data).await?;
     let mirror = Arc::new(mirror(&options, &data).await?);
     let tools = tool::Tools::new(options.tool.clone(), options.terragrunt.clone(), options.search_path.clone());
@@ -74,7 +78,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
         rules: definitions.rules(),
         newer: definitions.clone(),
         intake: Arc::new(engine.clone()),
-        refusals: Refusals::default(),
+        refusals,
         clock: now,
     };
     let listener = Listener::bind(options.listen, &options.transport).await?;
@@ -84,6 +88,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let ready = options.ready_file.as_deref().map(|path| ReadyFile::write(path, &url)).transpose()?;
     tracing::info!(account = %options.account, %url, "the runner answers");
     let poll = tokio::spawn(definition::poll(definitions));
+    let signing = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.keep(ledger::LONGEST).await }
+    });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(listener.serve(runner.clone(), async {
         // A sender that is gone means the same.
@@ -107,6 +115,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let _ = stop.send(());
     let _ = serving.await;
     poll.abort();
+    signing.abort();
+    if let Err(fault) = ledger.sign().await {
+        tracing::error!(code = %fault.code(), "the ledger's end is not signed; it will be at the next start: {fault}");
+    }
     store.close().await;
     Ok(())
 }

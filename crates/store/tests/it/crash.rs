@@ -106,6 +106,11 @@ async fn check(folder: &Folder, kept: &BTreeSet<u128>) {
             assert_eq!(store.log_read(task_id(number), 0, 10).await.unwrap().bytes, b"log");
         }
     }
+    let records = crate::ledger::chain(&store.ledger()).await;
+    let count = |kind| records.iter().filter(|record| record.kind() == kind).count();
+    assert_eq!(count("decision"), runs.len(), "a decision is there with its run");
+    let versions = store.state_versions(&unit("dev/db"), None, 10_000).await.unwrap().len();
+    assert_eq!(count("state"), versions, "a state is there with its entry");
     let newest = store.state_get(&unit("dev/db")).await.unwrap().unwrap();
     assert!(u128::from(newest.info.serial) >= last);
     assert_eq!(newest.bytes, state(newest.info.serial));

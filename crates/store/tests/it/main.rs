@@ -4,6 +4,7 @@
 
 mod crash;
 mod damage;
+mod ledger;
 mod logs;
 mod records;
 mod sample;

@@ -24,7 +24,7 @@ async fn a_run_is_accepted_with_all_that_belongs_to_it() {
     let events = store.event_list(run_id(1), 0, 10).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].id, &events[0].event), (1, &EventKind::Run { state: RunState::Accepted, message: None }));
-    assert_eq!(store.decision_list(None, 10).await.unwrap(), vec![(1, first.decision.clone())]);
+    assert_eq!(store.decision_list(None, 10).await.unwrap(), vec![(2, first.decision.clone())]);
 
     let token = first.read_token.unwrap();
     assert!(store.read_token_check(run_id(1), &token.digest, at(0)).await.unwrap());

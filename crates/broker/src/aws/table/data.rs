@@ -139,6 +139,18 @@ pub(super) fn services(signing: &str) -> &'static [Service] {
     TABLE.services.get(signing).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Whether there is an operation `prefix:Name`, or an action of that name.
+#[cfg(test)]
+pub(crate) fn has_operation(name: &str) -> bool {
+    let (prefix, name) = name.split_once(':').unwrap_or_default();
+    TABLE
+        .services
+        .values()
+        .flatten()
+        .filter(|service| service.prefix == prefix)
+        .any(|service| service.operations().iter().any(|operation| operation.name == name || operation.action == name))
+}
+
 /// The suffixes of AWS's hosts.
 pub(super) fn suffixes() -> &'static [(&'static str, &'static str)] {
     &TABLE.suffixes

@@ -20,6 +20,8 @@ mod resource;
 mod rest;
 mod s3;
 
+#[cfg(test)]
+pub(crate) use data::has_operation;
 pub use data::{Level, Protocol, sources};
 pub use host::{Endpoints, Region};
 pub use recognise::{Body, Need, Recognised, Unrecognised, Wanted, recognise, wanted};

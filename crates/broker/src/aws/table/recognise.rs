@@ -8,7 +8,7 @@ use http::{Method, header};
 use super::data::{Level, Protocol, Service};
 use super::form::Form;
 use super::host::{self, Endpoints, Place, Region};
-use super::resource::{Resource, members, of_json};
+use super::resource::{Json, Resource, members, of_json};
 use super::rest::{self, Target};
 use super::s3;
 use crate::aws::request::Request;
@@ -77,6 +77,8 @@ pub struct Need {
     pub resource: Resource,
     /// Whether a parameter asks for the value in clear (`WithDecryption` of SSM).
     pub decrypts: bool,
+    /// The `LockID` of an item of DynamoDB: Terraform's name for the lock of a state.
+    pub lock: Option<String>,
 }
 
 /// What a request asks for.
@@ -146,7 +148,7 @@ fn of_cbor(request: &Request, place: Place) -> Result<Recognised, Unrecognised> 
     let ["", "service", target, "operation", name] = parts.as_slice() else {
         return Err(Unrecognised::Unclear("its path is not /service/…/operation/…"));
     };
-    by_name(place, Protocol::Cbor, name, |service| service.target == *target, &Resource::Unnamed, true)
+    by_name(place, Protocol::Cbor, name, |service| service.target == *target, &Json::unread())
 }
 
 fn of_target(request: &Request, place: Place, body: Body<'_>) -> Result<Recognised, Unrecognised> {
@@ -161,15 +163,14 @@ fn of_target(request: &Request, place: Place, body: Body<'_>) -> Result<Recognis
     let is_it = |service: &Service| {
         service.target == prefix && service.protocols.contains(&(Protocol::Json, static_of(version)))
     };
-    let (resource, decrypts) = match (body, request.headers.contains_key(header::CONTENT_ENCODING)) {
+    let found = match (body, request.headers.contains_key(header::CONTENT_ENCODING)) {
         (Body::Whole(bytes), false) => {
             let prefix = place.services.iter().find(|service| is_it(service)).map_or("", |service| service.prefix);
-            let found = of_json(prefix, bytes).map_err(Unrecognised::Unclear)?;
-            (found.resource, found.decrypts)
+            of_json(prefix, bytes).map_err(Unrecognised::Unclear)?
         }
-        _ => (Resource::Unnamed, true),
+        _ => Json::unread(),
     };
-    by_name(place, Protocol::Json, name, is_it, &resource, decrypts)
+    by_name(place, Protocol::Json, name, is_it, &found)
 }
 
 fn static_of(version: &str) -> &'static str {
@@ -203,7 +204,8 @@ fn of_form(request: &Request, place: Place, body: Body<'_>) -> Result<Recognised
         service.version == version && (service.speaks(Protocol::Query) || service.speaks(Protocol::Ec2))
     };
     let ec2 = place.services.iter().any(|service| is_it(service) && service.speaks(Protocol::Ec2));
-    by_name(place, if ec2 { Protocol::Ec2 } else { Protocol::Query }, name, is_it, &resource, true)
+    let found = Json { resource, ..Json::unread() };
+    by_name(place, if ec2 { Protocol::Ec2 } else { Protocol::Query }, name, is_it, &found)
 }
 
 /// By the operation's name, in all services that it can be of.
@@ -212,8 +214,7 @@ fn by_name(
     protocol: Protocol,
     name: &str,
     is_it: impl Fn(&Service) -> bool,
-    resource: &Resource,
-    decrypts: bool,
+    found: &Json,
 ) -> Result<Recognised, Unrecognised> {
     let mut needs: Vec<Need> = Vec::new();
     let mut prefix = None;
@@ -221,8 +222,8 @@ fn by_name(
         let Some(operation) = service.operation(name) else { continue };
         prefix.get_or_insert(service.prefix);
         let action = format!("{}:{}", service.prefix, operation.action);
-        let need =
-            Need { operation: operation.name, action, level: operation.level, resource: resource.clone(), decrypts };
+        let Json { resource, decrypts, lock } = found.clone();
+        let need = Need { operation: operation.name, action, level: operation.level, resource, decrypts, lock };
         if !needs.contains(&need) {
             needs.push(need);
         }
@@ -275,6 +276,7 @@ fn of_rest(request: &Request, place: Place) -> Result<Recognised, Unrecognised> 
             level: one.operation.level,
             resource,
             decrypts: true,
+            lock: None,
         });
         needs.extend(more);
     }

@@ -48,11 +48,20 @@ pub(super) fn members(prefix: &str) -> &'static [&'static str] {
 }
 
 /// What is taken from the top level of a JSON body.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Json {
     pub(super) resource: Resource,
     /// Whether a member of this name is there and true.
     pub(super) decrypts: bool,
+    /// `Key.LockID.S` or `Item.LockID.S`: the lock of a state.
+    pub(super) lock: Option<String>,
+}
+
+impl Json {
+    /// Of a body that was not read: the worst is assumed.
+    pub(super) fn unread() -> Self {
+        Json { resource: Resource::Unnamed, decrypts: true, lock: None }
+    }
 }
 
 /// Reads a JSON body. The error says what is not clear.
@@ -83,7 +92,7 @@ impl<'de> Visitor<'de> for Top {
         use serde::de::Error as _;
         let mut seen: Vec<String> = Vec::new();
         let mut names: Vec<(usize, Vec<String>)> = Vec::new();
-        let mut decrypts = false;
+        let (mut decrypts, mut lock) = (false, None);
         while let Some(name) = map.next_key::<String>()? {
             let lower = name.to_ascii_lowercase();
             if seen.contains(&lower) || seen.len() == 256 {
@@ -93,6 +102,14 @@ impl<'de> Visitor<'de> for Top {
             if name.eq_ignore_ascii_case("WithDecryption") {
                 // Anything but a plain `false` could be taken for true.
                 decrypts = map.next_value::<serde_json::Value>()? != serde_json::Value::Bool(false);
+                continue;
+            }
+            if self.members == members("dynamodb") && (name == "Key" || name == "Item") {
+                let item = map.next_value::<LockItem>()?.0;
+                if lock.is_some() {
+                    return Err(A::Error::custom("two items are named"));
+                }
+                lock = item;
                 continue;
             }
             let found = self.members.iter().position(|member| member.trim_end_matches("[]") == name);
@@ -109,7 +126,46 @@ impl<'de> Visitor<'de> for Top {
         // The most telling one is the resource: the first of the list.
         names.sort();
         let resource = names.into_iter().map(|(_, names)| names).find(|names| !names.is_empty());
-        Ok(Json { resource: resource.map_or(Resource::Unnamed, Resource::Named), decrypts })
+        Ok(Json { resource: resource.map_or(Resource::Unnamed, Resource::Named), decrypts, lock })
+    }
+}
+
+/// An item of DynamoDB, of which only its `LockID` counts. Names that are there twice are refused.
+struct LockItem(Option<String>);
+
+impl<'de> serde::Deserialize<'de> for LockItem {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Item;
+        impl<'de> Visitor<'de> for Item {
+            type Value = LockItem;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an item")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LockItem, A::Error> {
+                use serde::de::Error as _;
+                // Derived, so that an `S` that is there twice is refused as well.
+                #[derive(serde::Deserialize)]
+                #[serde(deny_unknown_fields)]
+                struct Text {
+                    #[serde(rename = "S")]
+                    text: String,
+                }
+                let mut lock = None;
+                while let Some(name) = map.next_key::<String>()? {
+                    if name != "LockID" {
+                        map.next_value::<IgnoredAny>()?;
+                    } else if lock.is_none() {
+                        lock = Some(map.next_value::<Text>()?.text);
+                    } else {
+                        return Err(A::Error::custom("a name is there twice"));
+                    }
+                }
+                Ok(LockItem(lock))
+            }
+        }
+        deserializer.deserialize_map(Item)
     }
 }
 
@@ -124,12 +180,19 @@ mod tests {
         assert_eq!(of("secretsmanager", r#"{"SecretId":"a","X":[1,{"SecretId":"b"}]}"#).unwrap().resource, named("a"));
         assert_eq!(
             of("ssm", r#"{"Names":["a","b"],"WithDecryption":true}"#),
-            Ok(Json { resource: Resource::Named(vec!["a".into(), "b".into()]), decrypts: true })
+            Ok(Json { resource: Resource::Named(vec!["a".into(), "b".into()]), decrypts: true, lock: None })
         );
         assert!(!of("ssm", r#"{"Name":"a","WithDecryption":false}"#).unwrap().decrypts);
         assert!(of("ssm", r#"{"Name":"a","withdecryption":"true"}"#).unwrap().decrypts);
         assert_eq!(of("kms", "{}").unwrap().resource, Resource::Unnamed);
         assert_eq!(of("kms", "").unwrap().resource, Resource::Unnamed);
+        let lock =
+            |item: &str| of("dynamodb", &format!(r#"{{"TableName":"t","Item":{item}}}"#)).map(|found| found.lock);
+        assert_eq!(lock(r#"{"LockID":{"S":"b/k"},"Info":{"S":"x"}}"#), Ok(Some("b/k".into())));
+        assert_eq!(lock(r#"{"Other":{"S":"b/k"}}"#), Ok(None));
+        assert!(lock(r#"{"LockID":{"S":"b/k","S":"c"}}"#).is_err());
+        assert!(lock(r#"{"LockID":{"S":"b/k"}},"Key":{"LockID":{"S":"c"}}"#).is_err());
+        assert!(lock(r#"{"LockID":{"S":"b/k"},"LockID":{"S":"c"}}"#).is_err());
         for body in [
             r#"{"SecretId":"a","SecretId":"b"}"#,
             r#"{"SecretId":"a","secretid":"b"}"#,

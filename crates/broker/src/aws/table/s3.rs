@@ -63,7 +63,8 @@ pub(super) fn more(request: &Request, operation: &str, resource: &Resource) -> V
             action: format!("s3:{action}"),
             level,
             resource: resource.clone(),
-            decrypts: false,
+            decrypts: true,
+            lock: None,
         });
     };
     if let Some(source) = request.headers.get("x-amz-copy-source") {

@@ -1,6 +1,7 @@
 //! AWS through the door, from outside of the crate.
 
 mod body;
+mod call;
 mod oracle;
 mod sdk;
 mod suite;

@@ -14,7 +14,6 @@ use crate::layer::{History, Stack, Tree};
 use crate::principals::{Issuer, issuer, principal, unknown_name};
 use crate::profiles::{Layer, Profiles, inner, layer};
 use crate::read::{Evaluator, Source, sources, text, texts};
-use crate::report::{self, Repeated};
 use crate::schema::{self, Contents, Entry, contents, duplicate};
 use crate::settings::{LayerName, Setting, Written};
 
@@ -67,9 +66,13 @@ impl Fleet {
     /// Every fault that was found, each with its place and a remedy (`PC-0500` to `PC-0509`). A definition with
     /// a fault anywhere is not taken at all: half a definition is half an access policy.
     pub fn load(read: &Read<'_>) -> Result<Fleet, Vec<Fault>> {
-        let sources = sources(FLEET_FILE, read)?;
+        Fleet::of(&sources(FLEET_FILE, read)?)
+    }
+
+    /// The same, of files that were read.
+    pub(crate) fn of(sources: &[Source]) -> Result<Fleet, Vec<Fault>> {
         let mut faults = Vec::new();
-        let fleet = Parts::read(&sources, &mut faults).and_then(|parts| parts.fleet(&mut faults));
+        let fleet = Parts::read(sources, &mut faults).and_then(|parts| parts.fleet(&mut faults));
         // Two accounts that use one profile find the same fault in it.
         let mut unique: Vec<Fault> = Vec::with_capacity(faults.len());
         faults.retain(|fault| {
@@ -145,11 +148,6 @@ impl Fleet {
         let written =
             |(name, place)| Written { layer: LayerName::Block(name), place, value: value.clone(), appended: false };
         found.map(written).into_iter().collect()
-    }
-
-    /// What two or more accounts or profiles say alike, and one place could say for them.
-    pub fn repeated(&self) -> Vec<Repeated> {
-        report::repeated(self)
     }
 
     /// What a person should look at, in a definition that is right.

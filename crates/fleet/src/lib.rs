@@ -3,7 +3,8 @@
 //! How the parts fit: `read` parses and evaluates the files into blocks with typed places; `layer` merges
 //! what profiles and the account say, in a stated order; `decode` makes a checked [`Account`] of the result;
 //! [`Fleet::load`] does it for every account, so that a definition is taken whole or not at all. `check` and `asserts`
-//! refuse what would let in whom nobody meant; `rights` and `diff` say what a definition means.
+//! refuse what would let in whom nobody meant; `rights` and `diff` say what a definition means; `repeats` finds what is
+//! said twice, and says it once.
 //!
 //! The order of layers: imported profiles, local profiles (each in the order in which the account names
 //! them, a profile's own profiles before it), the account. Maps merge deep, lists are replaced unless `append(…)` says
@@ -25,7 +26,7 @@ mod presets;
 mod principals;
 mod profiles;
 mod read;
-mod report;
+mod repeats;
 mod rights;
 mod schema;
 mod settings;
@@ -39,6 +40,6 @@ pub use check::Finding;
 pub use diff::{AccountDiff, AssertChange, Change, FleetDiff, RightChange, ValueChange, diff};
 pub use fleet::{FLEET_FILE, Fleet, Read};
 pub use presets::Preset;
-pub use report::Repeated;
+pub use repeats::{Extraction, FileEdit, Kind, Moved, Refused, Repeated, Wanted, extract, report};
 pub use rights::{Access, Conditions, Right, Role};
 pub use settings::{LayerName, Setting, Written};

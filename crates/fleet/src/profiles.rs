@@ -176,7 +176,7 @@ fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<F
 }
 
 /// An attribute: `append(LIST)` for one that is a list, else its value.
-fn node(name: &str, expr: &Expression, evaluator: &Evaluator<'_>) -> Result<Node, Fault> {
+pub(crate) fn node(name: &str, expr: &Expression, evaluator: &Evaluator<'_>) -> Result<Node, Fault> {
     if name == "argv" && schema::append(expr).is_none() {
         return argv::value(expr, evaluator).map(Node::Leaf);
     }

@@ -164,6 +164,11 @@ impl File {
         &self.text
     }
 
+    /// Where the comments are, in their order: from the sign to the end of the line, or to `*/`.
+    pub fn comments(&self) -> Vec<Range<usize>> {
+        syntax::comments(&self.text)
+    }
+
     /// The text of a range; empty when the range is not in the file.
     pub fn slice(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or("")
@@ -306,6 +311,14 @@ mod tests {
         assert_eq!(file.text(), "# Stra?e\na = 1 /* ? */\n");
         assert!(File::parse("a", b"# \xdf\na = \"\xdf\"\n", &limits).is_err());
         assert!(File::plain("a", b"# \xdf\n", &limits).is_err());
+    }
+
+    #[test]
+    fn comments_are_found_where_they_are_and_not_in_texts() {
+        let text = "# one\na = \"# no ${/* two */ 1}\" // three\nb = <<E\n# no\nE\n";
+        let file = File::parse("a", text.as_bytes(), &Limits::default()).unwrap();
+        let comments: Vec<&str> = file.comments().iter().map(|range| file.slice(range)).collect();
+        assert_eq!(comments, ["# one", "/* two */", "// three"]);
     }
 
     #[test]

@@ -102,6 +102,7 @@ codes! {
     FLEET_IMPORT = 508, "an import of the fleet definition cannot be read";
     FLEET_LOCKS_OUT = 509, "the fleet definition would let nobody in";
     FLEET_INVARIANT = 510, "the fleet definition breaks a rule that every definition, or this one, must keep";
+    FLEET_EXTRACT = 520, "what is repeated cannot be said in one place as it was asked for";
 
     SANDBOX_LAYER_MISSING = 600, "the host cannot give a layer of the sandbox";
     SANDBOX_LAUNCH = 601, "the sandbox could not be started";

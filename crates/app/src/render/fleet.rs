@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use owo_colors::{OwoColorize, Style};
 use portcullis_fleet::{
-    Access, AccountDiff, AssertChange, Change, Conditions, Finding, Fleet, FleetDiff, Repeated, RightChange, Setting,
-    Written,
+    Access, AccountDiff, AssertChange, Change, Conditions, Finding, Fleet, FleetDiff, Kind, LayerName, Repeated,
+    RightChange, Setting, Written,
 };
 use serde_json::Value as Json;
 
@@ -259,34 +259,93 @@ pub fn report(repeated: &[Repeated]) -> String {
     if repeated.is_empty() {
         return format!("{}\n", "No account or profile repeats what another says.".green().bold());
     }
+    let mut text: String = repeated.iter().map(one_repeated).collect();
+    let moves = repeated.iter().filter(|one| one.obstacle.is_none()).count();
+    if moves > 0 {
+        let verdict = format!("`portcullis fleet extract` says {moves} of {} once.", repeated.len());
+        let _ = writeln!(text, "{}", verdict.bold());
+    }
+    text
+}
+
+fn one_repeated(one: &Repeated) -> String {
     let mut text = String::new();
-    for one in repeated {
-        let layers: Vec<String> = one.layers.iter().map(|(layer, _)| plain(&layer.to_string())).collect();
-        let _ = writeln!(text, "{} say the same:", layers.join(", ").bold());
-        for (path, value) in &one.values {
-            let _ = writeln!(text, "    {} = {}", plain(path).cyan(), literal(value));
-            for (layer, other) in one.others.get(path).into_iter().flatten() {
-                let _ = writeln!(
-                    text,
-                    "      {}",
-                    format!("{} says {}", plain(&layer.to_string()), literal(other)).dimmed()
-                );
-            }
+    let layers: Vec<String> = one.layers.iter().map(|(layer, _)| plain(&layer.to_string())).collect();
+    let holder = one.holder.as_ref().map(|layer| plain(&layer.to_string())).unwrap_or_default();
+    let head = match one.kind {
+        Kind::Equal => format!("{} say the same:", layers.join(", ")),
+        Kind::Nearly => format!("{} say nearly the same:", layers.join(", ")),
+        Kind::Again => format!("{} says again what {holder} says:", layers.join(", ")),
+    };
+    let _ = writeln!(text, "{}", head.bold());
+    let said = |layer: &LayerName, value: &Json| {
+        let value = if value.is_null() { "nothing".to_owned() } else { literal(value) };
+        format!("{} says {value}", plain(&layer.to_string()))
+    };
+    for (path, value) in &one.values {
+        let _ = writeln!(text, "    {} = {}", plain(path).cyan(), literal(value));
+        for (layer, other) in one.others.get(path).into_iter().flatten() {
+            let _ = writeln!(text, "      {}", said(layer, other).dimmed());
         }
-        for (layer, place) in &one.layers {
-            let _ = writeln!(
-                text,
-                "  {} {}  {}",
-                "-->".blue().bold(),
-                plain(&place.to_string()),
-                plain(&layer.to_string()).dimmed()
-            );
-        }
-        let remedy = match one.profiles.first() {
-            Some(profile) => format!("{profile} is used by exactly these: say it there."),
-            None => "Say it in a profile that these use.".to_owned(),
+    }
+    for (path, all) in &one.stays {
+        let all: Vec<String> = all.iter().map(|(layer, value)| said(layer, value)).collect();
+        let _ = writeln!(text, "    {} {}: {}", "stays".yellow(), plain(path).cyan(), all.join(", "));
+    }
+    for (layer, place) in &one.layers {
+        let place = plain(&place.to_string());
+        let _ = writeln!(text, "  {} {place}  {}", "-->".blue().bold(), plain(&layer.to_string()).dimmed());
+    }
+    let remedy = match (&one.obstacle, one.kind, one.is_new) {
+        (Some(why), ..) => format!("`fleet extract` leaves it: {}.", plain(why)),
+        (None, Kind::Again, _) => "It can go.".to_owned(),
+        (None, _, true) => format!("{holder} would be new, and hold it."),
+        (None, _, false) => format!("{holder} would hold it."),
+    };
+    let _ = writeln!(text, "  {} {remedy}", "help:".green());
+    text
+}
+
+/// What was moved, what was not, and what was proved.
+pub fn extraction(moved: &[Repeated], refused: &[Repeated], accounts: usize) -> String {
+    if moved.is_empty() && refused.is_empty() {
+        return report(&[]);
+    }
+    let mut text = String::new();
+    for one in moved {
+        let paths = one.values.keys().map(|path| plain(path)).collect::<Vec<_>>().join(", ");
+        let layers = one.layers.iter().map(|(layer, _)| plain(&layer.to_string())).collect::<Vec<_>>().join(", ");
+        let holder = one.holder.as_ref().map(|layer| plain(&layer.to_string())).unwrap_or_default();
+        let line = match (one.kind, one.is_new) {
+            (Kind::Again, _) => format!("{paths}: {holder} says it, {layers} no longer"),
+            (_, true) => format!("{paths}: from {layers} to {holder}, which is new"),
+            (_, false) => format!("{paths}: from {layers} to {holder}"),
         };
-        let _ = writeln!(text, "  {} {}", "help:".green(), plain(&remedy));
+        let _ = writeln!(text, "{} {line}", "moved".green());
+    }
+    for one in refused {
+        text.push_str(&one_repeated(one));
+    }
+    let compared = count(accounts, "account");
+    let verdict = match moved.len() {
+        0 => "Nothing can be moved without a change in some account.".to_owned(),
+        _ => format!("No account's effective definition changes, in values or rights ({compared} compared)."),
+    };
+    let _ = writeln!(text, "{}", verdict.bold());
+    text
+}
+
+/// A unified diff, with colours.
+pub fn patch(diff: &str) -> String {
+    let mut text = String::new();
+    for line in diff.lines() {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => Style::new().green(),
+            Some(b'-') => Style::new().red(),
+            Some(b'@') => Style::new().cyan(),
+            _ => Style::new(),
+        };
+        let _ = writeln!(text, "{}", plain(line).style(style));
     }
     text
 }

@@ -235,11 +235,15 @@ pub(crate) fn account(source: &dyn Source, name: &AccountName) -> Result<Account
 /// # Errors
 /// Everything that is wrong with the definition.
 pub(crate) fn fleet(source: &dyn Source) -> Result<Fleet, Vec<Fault>> {
-    let read = |path: &str| match source.read(path)? {
+    Fleet::load(&|path| file(source, path))
+}
+
+/// A file of a definition, as [`Fleet::load`] asks for it.
+pub(crate) fn file(source: &dyn Source, path: &str) -> Result<Option<Vec<u8>>, Fault> {
+    match source.read(path)? {
         Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
         _ => Ok(None),
-    };
-    Fleet::load(&read)
+    }
 }
 
 /// The first of several faults, with the others as its notes.

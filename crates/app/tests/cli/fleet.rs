@@ -71,3 +71,86 @@ fn a_definition_that_lets_a_proposal_apply_is_refused_with_its_line() {
     let view: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(view["faults"][0]["code"], "PC-0510", "{view:#}");
 }
+
+const ACCOUNTS: [&str; 6] = ["dev", "stage", "prod", "shared", "security", "logs"];
+
+/// Puts lines at the end of accounts' blocks.
+fn say(live: &LiveRepo, accounts: &[&str], lines: &str) {
+    for name in accounts {
+        let path = format!("  path     = \"{name}\"\n");
+        live.edit("portcullis.hcl", &path, &format!("{path}{lines}")).unwrap();
+    }
+}
+
+#[test]
+fn a_setting_that_moves_from_six_accounts_to_a_profile_changes_none_and_then_all_that_use_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = live(folder.path());
+    say(&live, &ACCOUNTS, "  root_modules = [\"*/stacks/*\"] # why\n");
+    let dirty = fleet(&live, &["extract"]);
+    assert!(dirty.code == 1 && dirty.err.contains("PC-0520") && dirty.err.contains("not committed"), "{dirty:?}");
+    live.commit("said six times").unwrap();
+    let report = fleet(&live, &["report", "--exit-code"]);
+    assert!(report.code == 1 && report.out.contains("imported profile `standard` would hold it."), "{report:?}");
+    let dry = fleet(&live, &["extract", "--dry-run"]);
+    assert!(dry.code == 0 && dry.out.contains("+++ b/profiles/standard.hcl\n"), "{dry:?}");
+    assert!(dry.out.contains("\n-  root_modules = [\"*/stacks/*\"] # why\n"), "{dry:?}");
+    assert!(dry.out.ends_with("not changed: portcullis.hcl\nnot changed: profiles/standard.hcl\n"), "{dry:?}");
+    let nothing = fleet(&live, &["diff", "HEAD", "--exit-code"]);
+    assert_eq!(nothing.code, 0, "{nothing:?}");
+    let said = fleet(&live, &["extract"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains("No account's effective definition changes, in values or rights (6 accounts compared).\n"),
+        "{said:?}"
+    );
+    let text = std::fs::read_to_string(live.tree().join("profiles/standard.hcl")).unwrap();
+    assert!(text.contains("  # why\n  root_modules = [\"*/stacks/*\"]\n"), "{text}");
+    live.commit("said once").unwrap();
+    let diff = fleet(&live, &["diff", "HEAD~1..HEAD", "--exit-code"]);
+    assert_eq!(diff.code, 0, "{diff:?}");
+    assert_eq!(diff.out.matches("no change").count(), 6, "{diff:?}");
+    let shown = fleet(&live, &["show", "logs", "root_modules", "--explain"]);
+    assert!(shown.out.contains("imported profile `standard`  said so  profiles/standard.hcl:"), "{shown:?}");
+    assert_eq!(fleet(&live, &["report", "--exit-code"]).code, 0);
+    live.edit("profiles/standard.hcl", "*/stacks/*", "*/other/*").unwrap();
+    let diff = fleet(&live, &["diff", "HEAD"]);
+    assert_eq!(diff.out.matches("~ root_modules: [\"*/stacks/*\"] → [\"*/other/*\"]").count(), 6, "{diff:?}");
+    // Six times the text of a comment was one too many; all else is as it was.
+    let root = std::fs::read_to_string(live.tree().join("portcullis.hcl")).unwrap();
+    assert!(!root.contains("root_modules") && root.contains("# More units than elsewhere"), "{root}");
+}
+
+#[test]
+fn a_setting_of_some_accounts_goes_to_a_profile_that_just_they_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = live(folder.path());
+    say(&live, &["dev", "shared", "logs"], "  env = {\n    LEVEL = \"3\"\n  }\n");
+    live.commit("said three times").unwrap();
+    let json = fleet(&live, &["extract", "--profile", "chatty", "--only", "env", "--json"]);
+    let view: serde_json::Value = serde_json::from_str(&json.out).unwrap_or_else(|_| panic!("{json:?}"));
+    assert_eq!(view["moved"][0]["values"], serde_json::json!({ "env.LEVEL": "3" }), "{view:#}");
+    assert_eq!((&view["written"], &view["accounts"]), (&serde_json::json!(true), &serde_json::json!(6)));
+    live.commit("said once").unwrap();
+    assert_eq!(fleet(&live, &["diff", "HEAD~1..HEAD", "--exit-code"]).code, 0);
+    live.edit("portcullis.hcl", "LEVEL = \"3\"", "LEVEL = \"4\"").unwrap();
+    let diff = fleet(&live, &["diff", "HEAD", "--markdown"]);
+    let first = "**The effective definition changes in dev, logs, shared; not in prod, security, stage. ";
+    assert!(diff.out.starts_with(first), "{diff:?}");
+    let refused = fleet(&live, &["extract", "--profile", "standard", "--force"]);
+    assert!(refused.code == 0 && refused.out.contains("No account or profile repeats"), "{refused:?}");
+    live.edit("portcullis.hcl", "LEVEL = \"4\"", "LEVEL = \"3\"").unwrap();
+    say(&live, &["dev", "shared"], "  regions = [\"eu-west-1\"]\n");
+    let refused = fleet(&live, &["extract", "--profile", "standard", "--force"]);
+    assert!(refused.code == 1 && refused.err.contains("in account `logs` `regions` would change"), "{refused:?}");
+}
+
+/// The example is a model of what the commands ask for.
+#[test]
+fn the_example_repeats_nothing_and_an_extraction_leaves_it_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = live(folder.path());
+    assert_eq!(fleet(&live, &["report", "--exit-code"]).code, 0);
+    let said = fleet(&live, &["extract", "--diff"]);
+    assert!(said.code == 0 && said.out == "No account or profile repeats what another says.\n", "{said:?}");
+}

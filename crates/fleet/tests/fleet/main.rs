@@ -1,10 +1,11 @@
 //! A definition as files in, an account or faults out. `invalid/` is a corpus: each file is a definition that
 //! must be refused, with the code that its first line names.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 #![allow(missing_docs, reason = "nobody but these tests uses it")]
 
 mod example;
+mod extract;
 mod invalid;
 mod layers;
 mod parameters;

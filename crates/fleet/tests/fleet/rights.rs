@@ -220,20 +220,3 @@ fn what_nobody_uses_and_what_cannot_be_checked_is_found() {
     assert!(told[1].contains("tokens of identity `github`"), "{told:?}");
     assert!(told[2].contains("no principal is of identity `old`"), "{told:?}");
 }
-
-#[test]
-fn what_accounts_repeat_is_found_with_the_profile_that_could_say_it() {
-    let fleet = fleet(|text| {
-        text.replace("  env      = { DEBUG = null }", "  env = { LEVEL = \"3\" }\n  limits {\n    pids = 99\n  }")
-            .replace("  regions  = [\"eu-central-1\"]", "  env = { LEVEL = \"3\" }\n  limits {\n    pids = 99\n  }")
-            .replace("  id       = \"2\"", "  id       = \"2\"\n  limits {\n    pids = 77\n  }")
-    });
-    let found = fleet.repeated();
-    assert_eq!(found.len(), 1, "{found:#?}");
-    let layers: Vec<String> = found[0].layers.iter().map(|(layer, _)| layer.to_string()).collect();
-    assert_eq!(layers, ["account `dev`", "account `prod`"]);
-    assert_eq!(found[0].values, BTreeMap::from([("env.LEVEL".into(), json!("3")), ("limits.pids".into(), json!(99))]));
-    assert_eq!(found[0].profiles, [LayerName::LocalProfile("wide".into())]);
-    assert_eq!(found[0].others["limits.pids"], [(LayerName::Account("logs".into()), json!(77))]);
-    assert!(crate::example::load(|_, text| text).repeated().is_empty(), "no account of the example repeats a profile");
-}

@@ -27,6 +27,11 @@ mod scan;
 mod template;
 mod token;
 
+/// Where the comments of a body are, in their order.
+pub(crate) fn comments(text: &str) -> Vec<std::ops::Range<usize>> {
+    scan::body(text).comments
+}
+
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use encoding::{Decode, decode, decode_body};
 pub(crate) use grammar::{body, template};

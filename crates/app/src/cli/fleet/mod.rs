@@ -1,14 +1,18 @@
 //! `portcullis fleet`: looks at the fleet definition of a folder or of a revision, without a runner.
 //!
-//! One module per subcommand. Nothing is executed, and nothing is written.
+//! One module per subcommand. Nothing is executed, and nothing is written but by `extract`.
 
 mod access;
 mod check;
 mod diff;
+mod extract;
 mod report;
+mod rewrite;
 mod show;
 
-use portcullis_estate::Checkout;
+use std::sync::Arc;
+
+use portcullis_estate::{Checkout, Source};
 use portcullis_fleet::Fleet;
 use portcullis_model::{CommitId, Fault};
 
@@ -29,6 +33,8 @@ pub enum Command {
     Access(access::Args),
     /// What accounts and profiles repeat, and one profile could say
     Report(report::Args),
+    /// Moves what is repeated into a profile, and proves that no account changes
+    Extract(extract::Args),
 }
 
 /// Does it.
@@ -42,6 +48,7 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::Diff(args) => diff::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Extract(args) => extract::run(&args),
     }
 }
 
@@ -58,9 +65,14 @@ pub struct Tree {
 impl Tree {
     /// The definition, or everything that is wrong with it.
     fn load(&self) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
+        Ok(definition::fleet(&*self.files()?))
+    }
+
+    /// The files.
+    fn files(&self) -> Result<Arc<dyn Source>, Fault> {
         let checkout = self.repository.checkout()?;
         let commit = self.rev.as_ref().map(|rev| checkout.commit(rev)).transpose()?;
-        load(&checkout, commit.as_ref())
+        files(&checkout, commit.as_ref())
     }
 
     /// The definition.

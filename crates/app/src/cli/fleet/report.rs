@@ -1,11 +1,13 @@
 //! `portcullis fleet report`: what accounts and profiles repeat.
 
+use portcullis_fleet::report;
 use portcullis_model::Fault;
 
 use super::Tree;
 use crate::cli::output;
 use crate::outcome::Exit;
 use crate::render;
+use crate::runner::definition;
 
 /// Arguments of `fleet report`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +27,8 @@ pub struct Args {
 /// # Errors
 /// A definition that is not right, or an output that cannot be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
-    let repeated = args.tree.fleet()?.repeated();
+    let source = args.tree.files()?;
+    let repeated = report(&|path| definition::file(&*source, path)).map_err(definition::one_fault)?;
     if args.json {
         output::print_json(&repeated)?;
     } else {

@@ -49,8 +49,12 @@ pub(super) fn place(host: &str, scope: &Scope, endpoints: &Endpoints) -> Option<
     let named = data::services(&scope.service);
     if endpoints.0.iter().any(|known| known == host) {
         // S3 Control has the same name in signatures; which of the two is meant only a host of AWS's own tells.
-        let services = named.iter().filter(|service| service.id != "s3control").collect();
-        return Some(Place { services, region: Region::Named(scope.region.clone()), bucket: None });
+        let services: Vec<&Service> = named.iter().filter(|service| service.id != "s3control").collect();
+        // As it would be at AWS's own host of such a service.
+        let is_global = services.iter().all(|service| !service.global.is_empty())
+            && data::suffixes().iter().any(|(_, region)| *region == scope.region);
+        let region = if is_global { Region::Global } else { Region::Named(scope.region.clone()) };
+        return Some(Place { services, region, bucket: None });
     }
     let (rest, suffix) = data::suffixes()
         .iter()
@@ -144,6 +148,8 @@ mod tests {
         yes("ec2.cn-north-1.amazonaws.com.cn", "ec2", "cn-north-1", "ec2", "cn-north-1", None);
         yes("iam.us-gov.amazonaws.com", "iam", "us-gov-west-1", "iam", "global", None);
         yes("10.9.9.9", "s3", eu, "s3", eu, None);
+        yes("10.9.9.9", "route53", us, "route53", "global", None);
+        yes("10.9.9.9", "ec2", us, "ec2", us, None);
         for (host, service, region) in [
             ("ec2.eu-west-1.amazonaws.com", "ec2", "us-east-1"),
             ("ec2.eu-west-1.amazonaws.com", "iam", "eu-west-1"),

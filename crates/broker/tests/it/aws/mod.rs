@@ -2,6 +2,7 @@
 
 mod body;
 mod call;
+mod go;
 mod oracle;
 mod sdk;
 mod suite;

@@ -13,6 +13,8 @@
 //! | `sessions` | answers with credentials of AWS |
 //! | `roles` | a role that is not listed |
 //! | `regions` | a region that is not listed |
+//! | `buckets` | a read of a bucket that is not listed |
+//! | `foreign` | a read of what another account has, by its ARN |
 //! | `secrets` | answers with secrets or data that no grant names |
 //! | `unlisted` | an operation whose level nobody has published, unless a grant names it |
 //! | `grants` | what no grant covers |
@@ -90,8 +92,12 @@ fn allow(rights: &Rights, request: &Recognised, need: &Need) -> Result<String, D
     if rights.phase == Phase::Plan && !reads && need.level != Level::Unlisted {
         return denied("phase", "nothing is changed while planning");
     }
+    let mut own = Ok(());
     if is_read && !is_secret && rights.phase != Phase::Build {
-        return Ok("reads".into());
+        own = rights.is_own(need);
+        if own.is_ok() {
+            return Ok("reads".into());
+        }
     }
     // What has no level could be a write.
     let planning_unlisted = rights.phase == Phase::Plan && need.level == Level::Unlisted && !is_secret;
@@ -99,6 +105,10 @@ fn allow(rights: &Rights, request: &Recognised, need: &Need) -> Result<String, D
     match grant {
         Some(_) if planning_unlisted => denied("unlisted", "whether it changes something is not known"),
         Some(grant) => Ok(grant.name.clone()),
+        None if own == Err("buckets") => {
+            denied("buckets", "the bucket is not among those that the fleet definition lists")
+        }
+        None if own == Err("foreign") => denied("foreign", "it is another account's, and no grant covers it"),
         None if is_secret => denied("secrets", "a grant has to name it, or the service's `secrets`"),
         None if need.level == Level::Unlisted => denied("unlisted", "a grant has to name it"),
         None => denied("grants", "no grant of the fleet definition covers it"),
@@ -170,6 +180,7 @@ mod tests {
             phase,
             account: "111111111111".into(),
             regions: BTreeSet::from(["eu-west-1".to_string()]),
+            buckets: vec!["acme-*".into(), "site".into()],
             states: vec![State { bucket: "states".into(), key: "dev/vpc".into(), lock_table: Some("locks".into()) }],
             grants: vec![
                 grant("network", &[Phase::Apply, Phase::Plan], &["ec2:*", "iam:CreateAccessKey"], &[]),
@@ -288,10 +299,33 @@ mod tests {
         assert!(matches!(ask_in(Region::Global, Phase::Plan, vec![read]), Decision::Allow { .. }));
     }
 
+    /// A read tells its owner what it asks for.
+    #[test]
+    fn what_is_read_is_the_account_s_own() {
+        let list = |name| need("s3:ListBucket", Level::List, name);
+        assert_eq!(rule(Phase::Plan, list("acme-logs")), "reads");
+        assert_eq!(rule(Phase::Plan, list("states")), "state");
+        assert_eq!(rule(Phase::Plan, list("acm")), "!buckets");
+        assert_eq!(rule(Phase::Apply, list("evil")), "!buckets");
+        assert_eq!(rule(Phase::Plan, need("s3:ListAllMyBuckets", Level::List, "")), "reads");
+        let own = "arn:aws:sns:eu-west-1:111111111111:t";
+        assert_eq!(rule(Phase::Plan, need("sns:GetTopicAttributes", Level::Read, own)), "reads");
+        assert_eq!(
+            rule(Phase::Plan, need("iam:GetPolicy", Level::Read, "arn:aws:iam::aws:policy/ReadOnlyAccess")),
+            "reads"
+        );
+        for foreign in ["arn:aws:sns:eu-west-1:222222222222:t", "https://sqs.eu-west-1.amazonaws.com/222222222222/q"] {
+            assert_eq!(rule(Phase::Plan, need("sns:GetTopicAttributes", Level::Read, foreign)), "!foreign");
+        }
+        let granted = "arn:aws:ec2:eu-west-1:222222222222:vpc/v";
+        assert_eq!(rule(Phase::Plan, need("ec2:DescribeVpcs", Level::List, granted)), "network");
+    }
+
     #[test]
     fn a_head_of_an_object_shows_no_content() {
-        let head = Need { operation: "HeadObject", ..need("s3:GetObject", Level::Read, "other/a") };
-        assert_eq!(rule(Phase::Plan, head), "reads");
+        let head = |name| Need { operation: "HeadObject", ..need("s3:GetObject", Level::Read, name) };
+        assert_eq!(rule(Phase::Plan, head("acme-x/a")), "reads");
+        assert_eq!(rule(Phase::Plan, head("evil/the-secret")), "!buckets");
         let clear = Need { decrypts: false, ..need("ssm:GetParameter", Level::Read, "p") };
         assert_eq!(rule(Phase::Apply, clear), "reads");
     }

@@ -51,6 +51,9 @@ pub struct Rights {
     pub account: String,
     /// The regions that it may use. Services without regions are not asked for theirs.
     pub regions: BTreeSet<String>,
+    /// Buckets whose settings and listings may be read, with `*` at the end for any rest. A bucket's name does not tell
+    /// whose it is, and its owner can log every request to it, also one that fails.
+    pub buckets: Vec<String>,
     /// The states that it works on.
     pub states: Vec<State>,
     /// What the fleet grants.
@@ -139,6 +142,37 @@ impl Actions {
             Actions::Secrets(own) => own == service && is_secret,
         }
     }
+}
+
+impl Rights {
+    /// Whether a read stays within what is the account's own, as far as a request shows.
+    pub(super) fn is_own(&self, need: &Need) -> Result<(), &'static str> {
+        let names = match &need.resource {
+            Resource::Named(names) => names.as_slice(),
+            Resource::Unnamed => &[],
+        };
+        let is_s3 = need.action.starts_with("s3:");
+        for name in names {
+            let bucket = name.split('/').next().unwrap_or_default();
+            if is_s3 && !self.buckets.iter().any(|pattern| is_covered(pattern, bucket)) {
+                return Err("buckets");
+            }
+            if owner_of(name).is_some_and(|owner| owner != self.account) {
+                return Err("foreign");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The account that a name says it is of: of an ARN, or of a queue's address.
+fn owner_of(name: &str) -> Option<&str> {
+    let parts: Vec<&str> = name.splitn(6, ':').collect();
+    let owner = match parts.as_slice() {
+        ["arn", _, _, _, owner, _] => owner,
+        _ => name.strip_prefix("https://")?.split('/').nth(1)?,
+    };
+    Some(owner).filter(|owner| owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Grant {

@@ -86,7 +86,7 @@ impl Body {
         let left = length.ok_or(SignatureFault::Malformed("x-amz-decoded-content-length is missing"))?;
         let trailers = match kind {
             Payload::SignedChunks { trailers: false } => None,
-            _ => Some(announced(request)),
+            _ => Some(announced(request)?),
         };
         Ok(Body(Kind::Chunks(Box::new(Chunks {
             signed,
@@ -133,10 +133,15 @@ impl Body {
     }
 }
 
-/// The names of the trailers that a request announces.
-fn announced(request: &Request) -> Vec<String> {
+/// The names of the trailers that a request announces: checksums, and nothing that a service could take for a header.
+fn announced(request: &Request) -> Result<Vec<String>, SignatureFault> {
     let names = request.header("x-amz-trailer").unwrap_or_default();
-    names.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
+    let names: Vec<String> =
+        names.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
+    match names.iter().find(|name| !name.starts_with("x-amz-checksum-")) {
+        Some(name) => Err(SignatureFault::Payload(format!("with {} as a trailer", crate::record::shown(name)))),
+        None => Ok(names),
+    }
 }
 
 /// Where in a body we are.

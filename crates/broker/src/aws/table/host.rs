@@ -65,11 +65,14 @@ pub(super) fn place(host: &str, scope: &Scope, endpoints: &Endpoints) -> Option<
         _ if is_global(&scope.region) => (rest.strip_suffix(".global").unwrap_or(rest), Region::Global),
         _ => return None,
     };
+    let global = region == Region::Global;
+    // S3's host without a region is that of a region.
+    let region = if scope.service == "s3" { Region::Named(scope.region.clone()) } else { region };
     let mut place = Place { services: Vec::new(), region, bucket: None };
     for service in named {
-        let names = if place.region == Region::Global { &service.global } else { &service.regional };
+        let names = if global { &service.global } else { &service.regional };
         if service.id == "s3" {
-            let bases: &[&str] = if place.region == Region::Global { &S3_GLOBAL } else { &S3_REGIONAL };
+            let bases: &[&str] = if global { &S3_GLOBAL } else { &S3_REGIONAL };
             let bucket = bases.iter().find_map(|base| match name.strip_suffix(base)? {
                 "" => Some(None),
                 rest => {
@@ -140,10 +143,10 @@ mod tests {
         yes("sts.eu-west-1.amazonaws.com", "sts", eu, "sts", eu, None);
         yes("organizations.us-east-1.amazonaws.com", "organizations", us, "organizations", us, None);
         yes("s3.eu-west-1.amazonaws.com", "s3", eu, "s3", eu, None);
-        yes("s3.amazonaws.com", "s3", us, "s3", "global", None);
+        yes("s3.amazonaws.com", "s3", us, "s3", us, None);
         yes("my.bucket.s3.eu-west-1.amazonaws.com", "s3", eu, "s3", eu, Some("my.bucket"));
         yes("bkt.s3.dualstack.eu-west-1.amazonaws.com", "s3", eu, "s3", eu, Some("bkt"));
-        yes("bkt.s3.amazonaws.com", "s3", us, "s3", "global", Some("bkt"));
+        yes("bkt.s3.amazonaws.com", "s3", us, "s3", us, Some("bkt"));
         yes("123456789012.s3-control.eu-west-1.amazonaws.com", "s3", eu, "s3control", eu, None);
         yes("ec2.cn-north-1.amazonaws.com.cn", "ec2", "cn-north-1", "ec2", "cn-north-1", None);
         yes("iam.us-gov.amazonaws.com", "iam", "us-gov-west-1", "iam", "global", None);

@@ -141,7 +141,9 @@ pub fn recognise(
 
 fn of_cbor(request: &Request, place: Place) -> Result<Recognised, Unrecognised> {
     let bare = request.parameters.iter().all(|(name, _)| is_of_signature(name));
-    if request.method != Method::POST || !bare || request.header("smithy-protocol") != Some("rpc-v2-cbor") {
+    let is_cbor = request.header("smithy-protocol") == Some("rpc-v2-cbor")
+        && (!request.headers.contains_key(header::CONTENT_TYPE) || content_type(request) == Some("application/cbor"));
+    if request.method != Method::POST || !bare || !is_cbor {
         return Err(Unrecognised::Unclear("it is not in the form of its protocol"));
     }
     let parts: Vec<&str> = request.path.split('/').collect();
@@ -183,7 +185,8 @@ fn static_of(version: &str) -> &'static str {
 
 fn of_form(request: &Request, place: Place, body: Body<'_>) -> Result<Recognised, Unrecognised> {
     let body = match (&request.method, content_type(request), body) {
-        (&Method::GET, _, _) => None,
+        // A form that comes with a GET could count for some.
+        (&Method::GET, None, _) if !request.headers.contains_key(header::CONTENT_TYPE) => None,
         (&Method::POST, Some("application/x-www-form-urlencoded"), Body::Whole(bytes)) => Some(bytes),
         (&Method::POST, Some("application/x-www-form-urlencoded"), Body::NotRead) => {
             return Err(Unrecognised::BodyTooLarge);
@@ -237,6 +240,16 @@ fn by_name(
 
 fn of_rest(request: &Request, place: Place) -> Result<Recognised, Unrecognised> {
     let is_s3 = place.services.iter().any(|service| service.id == "s3");
+    // Others of the same name may take an action wherever they find one.
+    let has_form = content_type(request) == Some("application/x-www-form-urlencoded")
+        || request.parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("Action"));
+    if has_form && place.services.iter().any(|service| service.speaks(Protocol::Query) || service.speaks(Protocol::Ec2))
+    {
+        return Err(Unrecognised::Unclear("it has the parameters of two protocols"));
+    }
+    if !is_s3 && request.path.to_ascii_lowercase().contains("%252f") {
+        return Err(Unrecognised::Unclear("a slash in its path is encoded twice"));
+    }
     let path = if is_s3 { s3::path(request, place.bucket.as_deref()) } else { request.path.clone() };
     let path = if is_s3 && place.bucket.is_none() { s3::without_last_slash(&path) } else { &path };
     let own = |name: &str| is_of_signature(name) || (is_s3 && name == "x-id");
@@ -251,10 +264,14 @@ fn of_rest(request: &Request, place: Place) -> Result<Recognised, Unrecognised> 
     {
         return Err(Unrecognised::Unclear("a parameter is there more than once"));
     }
-    // The operations of a HEAD are those that have it; no other method stands for another.
     let has_header = |name: &str| request.headers.contains_key(name);
     let target = Target { method: request.method.as_str(), path, query, has_header: &has_header, strict: is_s3 };
-    let found = rest::find(&place.services, &target);
+    let mut found = rest::find(&place.services, &target);
+    // Whether a slash in a name divides a path depends on who decodes first: then both are meant.
+    let divided = divided(path).filter(|_| !is_s3);
+    if let Some(path) = &divided {
+        found.extend(rest::find(&place.services, &Target { path, ..target }));
+    }
     let Some(first) = found.first() else {
         let prefix = place.services.first().map_or("", |service| service.prefix);
         let what = format!("{} {}", request.method, shown(&request.path));
@@ -287,6 +304,12 @@ fn of_rest(request: &Request, place: Place) -> Result<Recognised, Unrecognised> 
         protocol,
         needs,
     })
+}
+
+/// A path with its encoded slashes as slashes. `None`: it has none.
+fn divided(path: &str) -> Option<String> {
+    let divided = path.replace("%2F", "/").replace("%2f", "/");
+    (divided != path).then_some(divided)
 }
 
 /// The first label of a path names what an operation is about: a function, a cluster, a hosted zone.

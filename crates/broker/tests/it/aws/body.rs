@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use portcullis_broker::aws::sigv4::{Body, BodyFault, CHUNK_MAX_BYTES, Credentials};
+use portcullis_broker::aws::Request;
+use portcullis_broker::aws::sigv4::{Body, BodyFault, CHUNK_MAX_BYTES, Credentials, Verified};
 use proptest::prelude::*;
 
 use super::{hex, key, parts, sha256, verify};
@@ -248,6 +249,12 @@ fn unsigned_chunks(length: &str) -> Body {
 
 /// A request to S3 that is signed here, from the definition, with the placeholder; and what becomes of it.
 fn signed_by_hand(method: &str, headers: &[(&str, &str)]) -> (Body, http::HeaderMap) {
+    let (request, verified) = verify_by_hand(method, headers);
+    let signed = verified.sign(&request, &placeholder(), &key_real(), moment()).unwrap();
+    (signed.body, signed.headers)
+}
+
+fn verify_by_hand(method: &str, headers: &[(&str, &str)]) -> (Request, Verified) {
     let mut names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     names.push("host");
     names.sort_unstable();
@@ -268,9 +275,7 @@ fn signed_by_hand(method: &str, headers: &[(&str, &str)]) -> (Body, http::Header
     let mut headers = headers.to_vec();
     headers.push(("authorization", &value));
     let parts = parts(method, "/b/k", &headers);
-    let (request, verified) = verify(&parts, "s3.amazonaws.com", &placeholder(), None, moment()).unwrap();
-    let signed = verified.sign(&request, &placeholder(), &key_real(), moment()).unwrap();
-    (signed.body, signed.headers)
+    verify(&parts, "s3.amazonaws.com", &placeholder(), None, moment()).unwrap()
 }
 
 fn key_real() -> Credentials {
@@ -293,6 +298,19 @@ fn chunks_without_signatures_pass_if_they_are_well_formed() {
     ] {
         assert!(relay(unsigned_chunks("5"), &[wire]).1.is_err(), "{}", String::from_utf8_lossy(wire));
     }
+}
+
+#[test]
+fn trailers_are_checksums() {
+    let headers = [
+        (DIGESTS, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-date", "20130524T000000Z"),
+        ("x-amz-decoded-content-length", "0"),
+        ("x-amz-trailer", "x-amz-acl"),
+    ];
+    let (request, verified) = verify_by_hand("PUT", &headers);
+    let fault = verified.sign(&request, &placeholder(), &key_real(), moment()).unwrap_err();
+    assert!(fault.to_string().contains("x-amz-acl as a trailer"), "{fault}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn rights(phase: Phase) -> Rights {
         phase,
         account: "111111111111".into(),
         regions: BTreeSet::from(["eu-west-1".to_string()]),
+        buckets: Vec::new(),
         states: vec![State { bucket: "states".into(), key: "dev/vpc".into(), lock_table: None }],
         grants: vec![Grant {
             name: "grant \"network\"".into(),

@@ -183,6 +183,7 @@ fn task(phase: Phase) -> Task {
         phase,
         account: "111111111111".into(),
         regions: BTreeSet::from(["eu-west-1".to_string()]),
+        buckets: vec!["some-bucket".into(), "site".into()],
         states: vec![State { bucket: "states".into(), key: "dev/vpc".into(), lock_table: None }],
         grants: vec![Grant {
             name: "site".into(),

@@ -159,6 +159,7 @@ fn the_query_protocols_name_their_operation_once() {
         (("POST", "/"), &[FORM, ("content-encoding", "gzip")], IAM),
         (("POST", "/"), &[FORM, ("x-amz-target", "AWSIdentity.DeleteUser")], IAM),
         (("PUT", "/"), &[FORM], IAM),
+        (("GET", &format!("/?{IAM}")), &[FORM], "Action=DeleteUser&Version=2010-05-08"),
         (("POST", "/x"), &[FORM], IAM),
         (("POST", "/"), &[FORM], ""),
     ] {
@@ -198,6 +199,7 @@ fn what_speaks_several_protocols_is_read_by_one() {
         cbor(&[], path),
         cbor(&[rpc, ("x-amz-target", "GraniteServiceVersion20100801.DeleteAlarms"), JSON10], path),
         cbor(&[("smithy-protocol", "rpc-v2-json")], path),
+        cbor(&[rpc, FORM], path),
         cbor(&[rpc], "/service/Other/operation/PutMetricData"),
         cbor(&[rpc], "/service/GraniteServiceVersion20100801/operation/PutMetricData/"),
         cbor(&[rpc], &format!("{path}?Action=DeleteAlarms")),
@@ -215,6 +217,23 @@ fn rest_takes_what_says_most() {
     assert_eq!(found.needs[0].resource, Resource::Named(vec!["arn:aws:lambda:eu-west-1:1:function:f".into()]));
     assert_eq!(actions(&lambda("GET", "/2015-03-31/functions/").unwrap()), ["lambda:ListFunctions"]);
     assert_eq!(actions(&lambda("GET", "/2015-03-31/functions").unwrap()), ["lambda:ListFunctions"]);
+    // A slash in a name: whoever divides after decoding sees another operation.
+    let both = lambda("GET", "/2015-03-31/functions/f%2Fpolicy").unwrap();
+    assert_eq!(actions(&both), ["lambda:GetFunction", "lambda:GetPolicy"]);
+    assert!(lambda("GET", "/2015-03-31/functions/f%252Fpolicy").is_err());
+    let ses = |headers: &[(&str, &str)], target| {
+        ask(
+            "email.eu-west-1.amazonaws.com",
+            "ses",
+            ("POST", target),
+            headers,
+            "Action=DeleteIdentity&Version=2010-12-01",
+        )
+    };
+    assert_eq!(actions(&ses(&[], "/v2/email/tags").unwrap()), ["ses:TagResource"]);
+    assert_eq!(actions(&ses(&[FORM], "/").unwrap()), ["ses:DeleteIdentity"]);
+    assert!(ses(&[FORM], "/v2/email/tags").is_err());
+    assert!(ses(&[], "/v2/email/tags?Action=DeleteIdentity&Version=2010-12-01").is_err());
     for (method, target) in
         [("GET", "/2015-03-31/functions//code"), ("TRACE", "/2015-03-31/functions"), ("GET", "/2015-03-31/Functions/")]
     {

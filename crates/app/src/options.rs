@@ -29,6 +29,8 @@ pub struct ServeOptions {
     pub credential: Option<RepositoryCredential>,
     /// Credentials for places that modules are fetched from.
     pub source_credentials: Vec<SourceCredential>,
+    /// Folders with the secrets that the fleet definition names, a file each.
+    pub secrets: Vec<PathBuf>,
     /// The OpenTofu or Terraform program; found on `PATH` when not given.
     pub tool: Option<PathBuf>,
     /// The Terragrunt program, for the driver of that name; found on `PATH` when not given.

@@ -12,6 +12,7 @@ use portcullis_model::{
 };
 use serde::Serialize;
 
+use crate::network::{CredentialRule, EgressRule};
 use crate::presets::Preset;
 
 /// One account of the fleet.
@@ -46,6 +47,10 @@ pub struct Account {
     pub limits: Limits,
     /// From where modules outside of the repository may be fetched. Empty: from nowhere.
     pub sources: Vec<SourcePattern>,
+    /// Hosts that its tasks may reach, by the block's name. Empty: none.
+    pub egress: BTreeMap<String, EgressRule>,
+    /// What the runner adds to requests to them, by the block's name.
+    pub credentials: BTreeMap<String, CredentialRule>,
 }
 
 /// A repository with units.

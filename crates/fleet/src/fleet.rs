@@ -11,6 +11,7 @@ use crate::asserts::{self, Assert};
 use crate::check::{self, Finding};
 use crate::decode;
 use crate::layer::{History, Stack, Tree};
+use crate::network;
 use crate::principals::{Issuer, issuer, principal, unknown_name};
 use crate::profiles::{Layer, Profiles, inner, layer};
 use crate::read::{Evaluator, Source, sources, text, texts};
@@ -324,6 +325,8 @@ impl Parts {
         let bounds = limits.clone().unwrap_or_default();
         let actions = kept(decode::actions(&tree, &self.principals, tools.as_ref(), &bounds), faults);
         let sources = kept(decode::sources(&tree), faults);
+        let egress = kept(network::egress(&tree), faults);
+        let credentials = egress.as_ref().and_then(|egress| kept(network::credentials(&tree, egress), faults));
         if actions.as_ref().is_some_and(|actions| actions.values().all(|grant| grant.allow.is_empty())) {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
             faults.push(fault.remedy("Give it a profile with actions, or an `action` block with `allow`."));
@@ -342,6 +345,8 @@ impl Parts {
             root_modules: root_modules?,
             limits: limits?,
             sources: sources?,
+            egress: egress?,
+            credentials: credentials?,
             name,
         };
         Some((account, Traced { history, layers, place: draft.origin.place() }))
@@ -426,7 +431,7 @@ fn drafts(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault
     let mut drafts = Vec::new();
     for entry in body.blocks_named("account") {
         let inside = contents(&entry.block.body, entry.origin.file(), &schema::ACCOUNT, faults);
-        let layer = layer(&inside, entry, evaluator, faults);
+        let layer = layer(&inside, &schema::ACCOUNT, entry, evaluator, faults);
         match AccountName::parse(entry.label) {
             Ok(name) => drafts.push(Draft { name, origin: entry.origin.clone(), layer }),
             Err(fault) => faults.push(fault.at(entry.origin.place())),

@@ -22,6 +22,7 @@ mod decode;
 mod diff;
 mod fleet;
 mod layer;
+mod network;
 mod presets;
 mod principals;
 mod profiles;
@@ -39,6 +40,7 @@ pub use account::{
 pub use check::Finding;
 pub use diff::{AccountDiff, AssertChange, Change, FleetDiff, RightChange, ValueChange, diff};
 pub use fleet::{FLEET_FILE, Fleet, Read};
+pub use network::{CredentialForm, CredentialRule, EgressRule, NetworkPhase};
 pub use presets::Preset;
 pub use repeats::{Extraction, FileEdit, Kind, Moved, Refused, Repeated, Wanted, extract, report};
 pub use rights::{Access, Conditions, Right, Role};

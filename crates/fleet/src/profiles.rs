@@ -33,7 +33,7 @@ pub(crate) struct Profiles {
 impl Profiles {
     pub fn insert(&mut self, entry: &Entry<'_>, imported: bool, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) {
         let body = contents(&entry.block.body, entry.origin.file(), &schema::PROFILE, faults);
-        let layer = layer(&body, entry, evaluator, faults);
+        let layer = layer(&body, &schema::PROFILE, entry, evaluator, faults);
         let map = if imported { &mut self.imported } else { &mut self.local };
         if map.insert(entry.label.to_owned(), layer).is_some() {
             faults.push(duplicate(&format!("profile `{}`", entry.label), &entry.origin));
@@ -114,12 +114,13 @@ impl Profiles {
 /// Reads a layer's body. `id`, `path` and `repository` of an account are settings like any other.
 pub(crate) fn layer(
     body: &Contents<'_>,
+    form: &Form,
     entry: &Entry<'_>,
     evaluator: &Evaluator<'_>,
     faults: &mut Vec<Fault>,
 ) -> Layer {
     let before = faults.len();
-    let mut tree = attributes(body, evaluator, faults);
+    let mut tree = attributes(body, form, evaluator, faults);
     let profiles = match tree.remove("profiles") {
         None => Vec::new(),
         Some(node) => profile_names(&node).map_err(|fault| faults.push(fault)).unwrap_or_default(),
@@ -129,12 +130,18 @@ pub(crate) fn layer(
             tree.insert(name.to_owned(), inner(block, form, evaluator, faults));
         }
     }
-    let mut actions = Tree::new();
-    for action in body.blocks_named("action") {
-        actions.insert(action.label.to_owned(), action_node(action, evaluator, faults));
-    }
-    if !actions.is_empty() {
-        tree.insert("action".to_owned(), Node::Map(actions, entry.origin.clone()));
+    type Make = fn(&Entry<'_>, &Evaluator<'_>, &mut Vec<Fault>) -> Node;
+    let labelled: [(&str, Make); 3] = [
+        ("action", action_node),
+        ("egress", |one, evaluator, faults| inner(one, &schema::EGRESS, evaluator, faults)),
+        ("credential", |one, evaluator, faults| inner(one, &schema::CREDENTIAL, evaluator, faults)),
+    ];
+    for (name, make) in labelled {
+        let of = |one: &Entry<'_>| (one.label.to_owned(), make(one, evaluator, faults));
+        let blocks: Tree = body.blocks_named(name).map(of).collect();
+        if !blocks.is_empty() {
+            tree.insert(name.to_owned(), Node::Map(blocks, entry.origin.clone()));
+        }
     }
     Layer { origin: entry.origin.clone(), tree, profiles, broken: faults.len() > before }
 }
@@ -142,7 +149,7 @@ pub(crate) fn layer(
 /// An action, with its parameters by name.
 fn action_node(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Node {
     let body = contents(&entry.block.body, entry.origin.file(), &schema::ACTION, faults);
-    let mut tree = attributes(&body, evaluator, faults);
+    let mut tree = attributes(&body, &schema::ACTION, evaluator, faults);
     let mut parameters = Tree::new();
     for parameter in body.blocks_named("parameter") {
         parameters.insert(parameter.label.to_owned(), inner(parameter, &schema::PARAMETER, evaluator, faults));
@@ -159,13 +166,18 @@ fn action_node(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fa
 /// A block without blocks of its own, as a node.
 pub(crate) fn inner(entry: &Entry<'_>, form: &Form, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Node {
     let body = contents(&entry.block.body, entry.origin.file(), form, faults);
-    Node::Map(attributes(&body, evaluator, faults), entry.origin.clone())
+    Node::Map(attributes(&body, form, evaluator, faults), entry.origin.clone())
 }
 
-fn attributes(body: &Contents<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Tree {
+fn attributes(body: &Contents<'_>, form: &Form, evaluator: &Evaluator<'_>, faults: &mut Vec<Fault>) -> Tree {
     let mut tree = Tree::new();
     for (name, expr) in &body.attributes {
-        match node(name, expr, evaluator) {
+        let node = if *name == "value" && form.of == schema::CREDENTIAL.of {
+            secret(expr, evaluator)
+        } else {
+            node(name, expr, evaluator)
+        };
+        match node {
             Ok(node) => {
                 tree.insert((*name).to_owned(), node);
             }
@@ -195,6 +207,18 @@ pub(crate) fn node(name: &str, expr: &Expression, evaluator: &Evaluator<'_>) -> 
     let value = evaluator.value(list)?;
     texts(&value, "what `append` is given")?;
     Ok(Node::Append(value))
+}
+
+/// A credential's value: `secret("NAME")`, and nothing that could be the value itself.
+fn secret(expr: &Expression, evaluator: &Evaluator<'_>) -> Result<Node, Fault> {
+    let at = evaluator.origin(expr);
+    let arguments = schema::secret(expr);
+    let Some([name]) = arguments.as_deref() else {
+        return Err(at
+            .fault(Code::FLEET_TYPE, "a credential's value is not written in the definition")
+            .remedy("Write `value = secret(\"NAME\")`: the name of a secret that the runner has."));
+    };
+    Ok(Node::Map(Tree::from([("secret".to_owned(), Node::of(&evaluator.value(name)?))]), at))
 }
 
 fn profile_names(node: &Node) -> Result<Vec<(String, Value)>, Fault> {

@@ -84,7 +84,14 @@ pub(crate) const ACCOUNT: Form = Form {
     attributes: &["id", "path", "repository", "profiles", "regions", "env", "root_modules"],
     blocks: LAYER_BLOCKS,
 };
-const LAYER_BLOCKS: &[BlockForm] = &[block("action", 1), block("tools", 0), block("limits", 0), block("sources", 0)];
+const LAYER_BLOCKS: &[BlockForm] = &[
+    block("action", 1),
+    block("tools", 0),
+    block("limits", 0),
+    block("sources", 0),
+    block("egress", 1),
+    block("credential", 1),
+];
 pub(crate) const ACTION: Form =
     Form { of: "`action`", attributes: ACTION_ATTRIBUTES, blocks: &[block("parameter", 1), block("limits", 0)] };
 /// Of all actions together; `declared` says which of them an action may have.
@@ -138,6 +145,10 @@ pub(crate) const PARAMETER: Form = Form {
 pub(crate) const TOOLS: Form =
     Form { of: "`tools`", attributes: &["driver", "tofu", "terraform", "terragrunt", "programs"], blocks: &[] };
 pub(crate) const SOURCES: Form = Form { of: "`sources`", attributes: &["allow"], blocks: &[] };
+pub(crate) const EGRESS: Form =
+    Form { of: "`egress`", attributes: &["hosts", "phases", "private", "address"], blocks: &[] };
+pub(crate) const CREDENTIAL: Form =
+    Form { of: "`credential`", attributes: &["host", "phases", "header", "scheme", "username", "value"], blocks: &[] };
 pub(crate) const LIMITS: Form = Form {
     of: "`limits`",
     attributes: &["parallel", "memory_mib", "disk_mib", "pids", "cpu_percent", "timeout_s"],
@@ -145,7 +156,7 @@ pub(crate) const LIMITS: Form = Form {
 };
 
 /// Attributes of layers that are lists, which a layer may add to.
-pub(crate) const LISTS: [&str; 4] = ["regions", "root_modules", "allow", "approvers"];
+pub(crate) const LISTS: [&str; 5] = ["regions", "root_modules", "allow", "approvers", "hosts"];
 
 /// [`LISTS`], for messages.
 pub(crate) fn lists() -> String {
@@ -154,8 +165,18 @@ pub(crate) fn lists() -> String {
 
 /// The arguments of `append(…)`, when that is what an expression is.
 pub(crate) fn append(expr: &Expression) -> Option<Vec<Expression>> {
+    form("append", expr)
+}
+
+/// The arguments of `secret(…)`, when that is what an expression is.
+pub(crate) fn secret(expr: &Expression) -> Option<Vec<Expression>> {
+    form("secret", expr)
+}
+
+/// The arguments of what looks like a call of a function, and is a form of the fleet language.
+fn form(name: &str, expr: &Expression) -> Option<Vec<Expression>> {
     let Expression::FuncCall(call) = expr else { return None };
-    let plain = call.name.namespace.is_empty() && call.name.name.as_str() == "append" && !call.args.expand_final();
+    let plain = call.name.namespace.is_empty() && call.name.name.as_str() == name && !call.args.expand_final();
     plain.then(|| call.args.iter().cloned().collect())
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use portcullis_model::parameter::Presence;
 
 use crate::account::{Account, Declared, Pin, Work};
+use crate::network::CredentialForm;
 
 /// What a value was written in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,6 +90,29 @@ impl Account {
             put(format!("tools.programs.{name}"), json!(digest));
         }
         put("sources.allow".into(), json!(self.sources));
+        for (name, rule) in &self.egress {
+            put(format!("egress.{name}.hosts"), json!(rule.hosts));
+            put(format!("egress.{name}.phases"), json!(rule.phases));
+            put(format!("egress.{name}.private"), json!(rule.private));
+            if let Some(address) = &rule.address {
+                put(format!("egress.{name}.address"), json!(address));
+            }
+        }
+        for (name, rule) in &self.credentials {
+            put(format!("credential.{name}.host"), json!(rule.host));
+            put(format!("credential.{name}.phases"), json!(rule.phases));
+            put(format!("credential.{name}.header"), json!(rule.header));
+            put(format!("credential.{name}.value.secret"), json!(rule.secret));
+            let (scheme, username) = match &rule.form {
+                CredentialForm::Bearer => ("bearer", None),
+                CredentialForm::Plain => ("plain", None),
+                CredentialForm::Basic { username } => ("basic", Some(username)),
+            };
+            put(format!("credential.{name}.scheme"), json!(scheme));
+            if let Some(username) = username {
+                put(format!("credential.{name}.username"), json!(username));
+            }
+        }
         for (kind, grant) in &self.actions {
             put(format!("action.{kind}.allow"), json!(grant.allow));
             if *kind == ActionKind::Apply {

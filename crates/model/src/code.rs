@@ -124,6 +124,7 @@ codes! {
     SOURCE_DIGEST = 617, "what was fetched is not what its checksum says";
     SOURCE_ARCHIVE = 618, "a module's archive cannot be unpacked";
     DOOR_UNREACHABLE = 619, "a host that the sandbox may reach does not answer";
+    SECRET = 620, "a secret is not on the runner";
 
     HELD = 700, "the change is not the one that was reviewed";
     PLAN_UNKNOWN = 701, "there is no such plan";

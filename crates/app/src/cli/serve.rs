@@ -19,6 +19,8 @@ use crate::outcome::Exit;
 
 /// The variable that holds the repository's credential.
 const CREDENTIAL: &str = "PORTCULLIS_REPOSITORY_CREDENTIAL";
+/// The variable by which systemd says where a service's credentials are.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The variable that says what is logged.
 const LOG: &str = "PORTCULLIS_LOG";
 
@@ -54,6 +56,9 @@ pub struct Args {
     /// The host keys that are trusted where modules are fetched over SSH
     #[arg(long, value_name = "FILE")]
     source_known_hosts: Option<PathBuf>,
+    /// A folder with the secrets that portcullis.hcl names, a file each; systemd credentials are found as well
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
     /// The certificate chain for TLS (PEM)
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -133,6 +138,7 @@ fn options(args: Args, environment: &Environment) -> Result<ServeOptions, Fault>
         transport,
         credential,
         source_credentials,
+        secrets: args.secrets.into_iter().chain(environment.get(CREDENTIALS).map(PathBuf::from)).collect(),
         tool: args.tool,
         terragrunt: args.terragrunt,
         agent: args.agent,

@@ -15,6 +15,7 @@ pub mod definition;
 pub mod estates;
 pub mod ledger;
 pub mod ports;
+pub mod secrets;
 pub mod service;
 pub mod tool;
 
@@ -37,7 +38,9 @@ use crate::gate::record::Refusals;
 use crate::http::Listener;
 use crate::options::{RepositoryCredential, ServeOptions};
 use crate::work::Worker;
+use crate::work::network::Network;
 use definition::Definitions;
+use secrets::Secrets;
 use service::Runner;
 
 /// The clock of the whole runner.
@@ -64,7 +67,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
     let _ = definitions.refresh().await;
     release_locks(&store).await?;
-    let worker = Worker::new(store.clone(), mirror.clone(), sources, executor, definitions.clone(), &data)?;
+    let network = Network::new(Secrets::new(options.secrets.clone()));
+    let worker = Worker::new(store.clone(), mirror.clone(), sources, executor, definitions.clone(), network, &data)?;
     let worker = Arc::new(worker);
     let declared = definitions.in_force().map_or(2, |definition| definition.account.limits.parallel as usize);
     let parallel = options.parallel.map_or(declared, |parallel| parallel.get() as usize);

@@ -7,6 +7,7 @@
 //! | [`subject`] | the unit at its commit, and what goes into it |
 //! | [`drive`] | the unit through its driver |
 //! | [`retry`] | whether what failed is tried again |
+//! | [`network`] | what a task's door leads to |
 //! | [`sandbox`] | one recipe in one sandbox, with its door and its log |
 //! | [`checkout`] | the repository at a commit, as a read-only folder for sandboxes |
 //! | [`outputs`] | a unit's outputs, read from its state |
@@ -16,6 +17,7 @@
 
 pub mod checkout;
 pub mod drive;
+pub mod network;
 pub mod outputs;
 pub mod perform;
 pub mod prepare;
@@ -40,6 +42,7 @@ use portcullis_store::Store;
 use crate::gate::entry::not_ready;
 use crate::runner::definition::{Definition, Definitions};
 use checkout::Checkouts;
+use network::Network;
 
 /// Does the engine's work.
 pub struct Worker {
@@ -50,6 +53,7 @@ pub struct Worker {
     definitions: Arc<Definitions>,
     pub(crate) checkouts: Checkouts,
     pub(crate) doors: PathBuf,
+    pub(crate) network: Network,
 }
 
 impl Worker {
@@ -63,12 +67,13 @@ impl Worker {
         sources: Arc<Sources>,
         executor: LocalExecutor,
         definitions: Arc<Definitions>,
+        network: Network,
         data: &Path,
     ) -> Result<Self, Fault> {
         let doors = data.join("doors");
         std::fs::create_dir_all(&doors).map_err(|error| Fault::io(doors.display(), &error))?;
         let checkouts = Checkouts::open(data.join("checkouts"))?;
-        Ok(Worker { store, mirror, sources, executor, definitions, checkouts, doors })
+        Ok(Worker { store, mirror, sources, executor, definitions, checkouts, doors, network })
     }
 
     /// The definition in force.

@@ -21,6 +21,7 @@ use portcullis_model::{Code, Fault, UnitPath};
 use portcullis_store::LogWriter;
 
 use super::Worker;
+use super::network::{self, BUNDLE};
 use super::took::{lasted, took};
 use crate::runner::definition::Definition;
 use crate::runner::now;
@@ -63,12 +64,13 @@ pub async fn run(
     let begun = Instant::now();
     let workdir = worker.executor.workdir(task)?;
     let root = workdir.path().to_path_buf();
-    let layout = recipe.layout;
-    let written = tokio::task::spawn_blocking(move || write(&layout, &root)).await;
-    written.map_err(|error| Fault::internal(format!("writing a layout: {error}")))??;
-    let binds = binds(worker, definition, request, recipe.repository)?;
+    let Recipe { mut layout, mut spec, repository, .. } = recipe;
     // Not every recipe has a door: a plan is shown without one.
-    let door = match &recipe.spec.door {
+    let egress = match &spec.door {
+        Some(_) => worker.network.egress(&definition.account, phase)?,
+        None => None,
+    };
+    let door = match &spec.door {
         Some(_) => Some(Door::open(DoorSettings {
             socket: worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string()),
             owner_uid: Some(workdir.uid()),
@@ -77,11 +79,18 @@ pub async fn run(
             phase,
             readable,
             port: Arc::new(StoreStates(worker.store.clone())),
-            egress: None,
+            egress: egress.clone(),
         })?),
         None => None,
     };
-    let names: Vec<Option<String>> = recipe.spec.steps.iter().map(name).collect();
+    if let (Some(_), Some(door)) = (&egress, &door) {
+        layout.put(BUNDLE, worker.network.bundle(door.authority())?.into_bytes(), false)?;
+        spec.env.extend(network::variables());
+    }
+    let written = tokio::task::spawn_blocking(move || write(&layout, &root)).await;
+    written.map_err(|error| Fault::internal(format!("writing a layout: {error}")))??;
+    let binds = binds(worker, definition, request, repository)?;
+    let names: Vec<Option<String>> = spec.steps.iter().map(name).collect();
     let said = Arc::new(Mutex::default());
     let sink = LogSink {
         writer: worker.store.log_writer(task)?,
@@ -95,7 +104,7 @@ pub async fn run(
     let launch = Launch {
         task,
         attempt: request.task.attempt,
-        spec: recipe.spec,
+        spec,
         workdir,
         binds,
         door: door.as_ref().map(|door| door.socket().to_path_buf()),
@@ -176,13 +185,17 @@ fn note_refused(
     task: portcullis_model::TaskId,
     calls: &[portcullis_broker::Call],
 ) -> Result<(), Fault> {
-    let refused: Vec<_> = calls.iter().filter(|call| matches!(call.decision, Decision::Refused { .. })).collect();
+    let why = |call: &'_ portcullis_broker::Call| match &call.decision {
+        Decision::Refused { code, why } => Some(format!("{why} [{code}]")),
+        Decision::Allowed => None,
+    };
+    let refused: Vec<_> = calls.iter().filter_map(|call| Some((call, why(call)?))).collect();
     if refused.is_empty() {
         return Ok(());
     }
     let mut text = format!("» {} calls were refused at the sandbox's door\n", refused.len());
-    for call in refused.iter().take(REFUSED_SHOWN) {
-        text.push_str(&format!("  {} {}{}\n", call.method, call.host, call.path));
+    for (call, why) in refused.iter().take(REFUSED_SHOWN) {
+        text.push_str(&format!("  {} {}{}: {why}\n", call.method, call.host, call.path));
     }
     worker.store.log_append(task, text.as_bytes())
 }

@@ -356,6 +356,7 @@ fn options(data: &Path, repo: &TestRepo) -> ServeOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Loopback,
         source_credentials: Vec::new(),
+        secrets: Vec::new(),
         credential: None,
         terragrunt: None,
         tool: Some(tool),

@@ -11,6 +11,7 @@
 //! | `ordinary` | a runner that is no root |
 //! | `terragrunt` | an account that Terragrunt itself runs |
 //! | `modules` | a module of another repository, whose tag moves |
+//! | `network` | what leaves a sandbox, with which credential |
 //! | `apart` | an issuer that does not answer; two runners on one data folder |
 //!
 //! The agent and the program are built before the tests run (`cargo xtask test` does it). Nothing here waits for
@@ -23,6 +24,7 @@ mod broken_tool;
 mod full_disk;
 mod killed;
 mod modules;
+mod network;
 mod ordinary;
 mod root_modules;
 mod stopped;

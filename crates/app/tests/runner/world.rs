@@ -39,6 +39,8 @@ pub struct World {
     pub tool: HeldTool,
     /// `portcullis`.
     pub program: PathBuf,
+    /// What its environment has besides `PATH`.
+    pub variables: Vec<(OsString, OsString)>,
     /// What it is started by, if not directly.
     pub wrapper: Vec<String>,
     disk: Option<SmallDisk>,
@@ -79,7 +81,17 @@ impl World {
             more: vec!["--tool".into(), tool.path().into(), "--parallel".into(), "2".into()],
         };
         let program = PathBuf::from(env!("CARGO_BIN_EXE_portcullis"));
-        Some(World { disk: None, program, wrapper: Vec::new(), issuer, live, serve, tool, folder })
+        Some(World {
+            disk: None,
+            program,
+            variables: Vec::new(),
+            wrapper: Vec::new(),
+            issuer,
+            live,
+            serve,
+            tool,
+            folder,
+        })
     }
 
     /// Starts the runner and waits until it answers.
@@ -104,6 +116,7 @@ impl World {
         #[allow(clippy::disallowed_methods, reason = "a test of the real process")]
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(self.serve.arguments()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);

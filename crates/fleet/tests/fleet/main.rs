@@ -8,6 +8,7 @@ mod example;
 mod extract;
 mod invalid;
 mod layers;
+mod network;
 mod parameters;
 mod random;
 mod rights;

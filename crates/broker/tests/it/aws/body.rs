@@ -209,6 +209,17 @@ proptest! {
 }
 
 #[test]
+fn trailers_are_signed() {
+    for (from, to) in [("sOO8/Q==", "sOO8/Q=A"), ("d81f82fc", "d81f82fd")] {
+        let text: Vec<u8> = wire(true);
+        let at = text.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let wire = [&text[..at], to.as_bytes(), &text[at + from.len()..]].concat();
+        let (body, _) = example(true, &placeholder(), moment());
+        assert_eq!(relay(body, &[&wire]).1, Err(BodyFault::Signature), "{from}");
+    }
+}
+
+#[test]
 fn what_is_not_the_framing_of_aws_is_refused() {
     let good = wire(false);
     let with = |from: &str, to: &str| {

@@ -182,6 +182,17 @@ fn a_role_is_assumed_and_its_keys_stay_outside() {
     let signed_request = allowed.sign(&real, now()).unwrap();
     assert_eq!(signed_request.headers["x-amz-security-token"], "role/token");
 
+    // What is the role's own is of its account, not of the task's.
+    let topic = |account: &str| {
+        let body = format!(
+            "Action=GetTopicAttributes&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A{account}%3At"
+        );
+        let head = signed(&given, "sns", "sns.eu-west-1.amazonaws.com", FORM, body.as_bytes());
+        judge(&task, &head, "sns.eu-west-1.amazonaws.com", body.as_bytes()).map(|allowed| allowed.rule)
+    };
+    assert_eq!(topic("222222222222").unwrap(), "reads");
+    assert_eq!(topic("111111111111").unwrap_err().rule, "foreign");
+
     let other = assume("arn:aws:iam::222222222222:role/admin");
     let head = signed(&placeholder, "sts", STS, FORM, &other);
     assert_eq!(judge(&task, &head, STS, &other).unwrap_err().rule, "roles");

@@ -322,6 +322,36 @@ fn each_fault_says_what_it_is() {
 }
 
 #[test]
+fn chunks_go_to_s3_alone() {
+    let mut plain = a_request();
+    plain.s3 = false;
+    plain.headers = vec![("x-amz-content-sha256".into(), "STREAMING-UNSIGNED-PAYLOAD-TRAILER".into())];
+    let placeholder = plain.key("AKIAPLACEHOLDER", "placeholder");
+    let (parts, ()) = plain.signed(&placeholder).into_parts();
+    let fault = verify(&parts, plain.host(), &placeholder, plain.digest(), now()).unwrap_err();
+    assert_eq!(fault, SignatureFault::Payload("chunks, but not to S3".into()));
+}
+
+/// What is said in two places could be read in either.
+#[test]
+fn a_signature_is_in_one_place() {
+    let mut plain = a_request();
+    plain.query = vec![("x-amz-signature".into(), "0".into())];
+    let placeholder = plain.key("AKIAPLACEHOLDER", "placeholder");
+    let ask = |plain: &Plain| {
+        let (parts, ()) = plain.signed(&placeholder).into_parts();
+        verify(&parts, plain.host(), &placeholder, None, now()).map(|_| ()).unwrap_err()
+    };
+    assert_eq!(ask(&plain), SignatureFault::Malformed("it is in the header and in the query"));
+    for name in ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256"] {
+        let mut plain = a_request();
+        plain.in_query = true;
+        plain.headers = vec![(name.into(), "20260528T202640Z".into())];
+        assert_eq!(ask(&plain), SignatureFault::Malformed("a presigned request says it again in a header"), "{name}");
+    }
+}
+
+#[test]
 fn headers_of_the_connection_are_left_behind() {
     let mut plain = a_request();
     plain.headers = vec![("accept".into(), "a/b".into())];

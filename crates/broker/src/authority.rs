@@ -15,11 +15,14 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+/// Hosts whose certificates are kept. AWS has as many as there are buckets.
+const HOSTS_MAX: usize = 128;
+
 /// A certificate authority, and the certificates that it has made.
 pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
-    /// For each host that was asked for; the hosts are those of the routes, so there are not many.
+    /// For hosts that were asked for.
     made: Mutex<BTreeMap<String, Arc<ServerConfig>>>,
 }
 
@@ -47,6 +50,9 @@ impl Authority {
             return Ok(config.clone());
         }
         let config = Arc::new(self.make(host)?);
+        if made.len() >= HOSTS_MAX {
+            made.clear();
+        }
         made.insert(host.to_owned(), config.clone());
         Ok(config)
     }

@@ -15,7 +15,10 @@ use crate::record::Pending;
 use crate::tunnel::Passed;
 
 /// A body that is passed on.
-pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = BoxBody<Bytes, Failure>;
+
+/// Why a body ended early.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the sandbox is answered.
 pub(crate) type Answer = Response<Body>;
@@ -41,10 +44,10 @@ impl Counted {
 
 impl hyper::body::Body for Counted {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx).map_err(Failure::from);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {

@@ -22,11 +22,13 @@ use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::authority::Authority;
+use crate::aws::sigv4::BodyFault;
 use crate::body::{Answer, Body, Counted, text};
+use crate::cloud::Cloud;
 use crate::dial::dial;
 use crate::egress::{Egress, Route, Way};
-use crate::judge::Refusal;
-use crate::outgoing::{self, Connector, NotConnected};
+use crate::judge::{Refusal, bad_request};
+use crate::outgoing::{self, Connector, NotConnected, find};
 use crate::record::{Pending, Record, shown};
 use crate::tunnel;
 
@@ -49,6 +51,7 @@ pub(crate) struct Gateway {
     /// Only if TLS to some host ends here.
     authority: Option<Authority>,
     client: Client<Connector, Body>,
+    cloud: Option<Cloud>,
     record: Arc<Record>,
 }
 
@@ -60,7 +63,8 @@ impl Gateway {
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(8)
             .build(Connector::new(egress.clone()));
-        Ok(Gateway { egress, authority, client, record })
+        let cloud = egress.aws.clone().map(|aws| Cloud::new(aws, egress.endpoints()));
+        Ok(Gateway { egress, authority, client, cloud, record })
     }
 
     /// The certificate of the task's authority.
@@ -113,7 +117,7 @@ impl Gateway {
         let target = Target::of_authority(Scheme::Https, authority).map_err(|why| not_understood(authority, &why))?;
         let route = self.route(&target)?;
         match &route.way {
-            Way::Credential(_) => Ok((target, Opened::Ends)),
+            Way::Credential(_) | Way::Aws => Ok((target, Opened::Ends)),
             Way::Tunnel => match dial(self.egress.names.as_ref(), &target, route).await {
                 Ok(host) => Ok((target, Opened::Tunnel(host))),
                 Err(why) => Err(unreachable(why)),
@@ -122,7 +126,7 @@ impl Gateway {
     }
 
     /// A request in absolute form.
-    pub(crate) async fn plain(&self, request: Request<Incoming>, call: Pending) -> Answer {
+    pub(crate) async fn plain(&self, request: Request<Incoming>, mut call: Pending) -> Answer {
         let authority = request.uri().authority().map(|authority| authority.as_str()).unwrap_or_default();
         if request.uri().scheme_str() != Some("http") {
             let why = format!("{} is asked for with `CONNECT` and TLS", shown(authority));
@@ -199,17 +203,29 @@ impl Gateway {
         call.allowed_by(&route.rule);
         let passed = call.passed();
         let (head, body) = request.into_parts();
-        let outgoing = match outgoing::request(target, route, head, Counted::sent(body, passed)) {
-            Ok(outgoing) => outgoing,
-            Err(refusal) => return call.refuse(&refusal),
+        let (outgoing, role) = match (&route.way, &self.cloud) {
+            (Way::Aws, Some(cloud)) => match cloud.prepare(target, head, body, &mut call).await {
+                Ok(ready) => ready.into_parts(),
+                Err(answer) => return answer,
+            },
+            _ => match outgoing::request(target, route, head, Counted::sent(body, passed)) {
+                Ok(outgoing) => (outgoing, None),
+                Err(refusal) => return call.refuse(&refusal),
+            },
         };
         let answer = match tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(outgoing)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                return call.refuse(&unreachable(NotConnected::find(&error).unwrap_or_else(|| {
-                    tracing::debug!(%error, host = %target, "a request through a door failed");
-                    format!("{target} broke the connection off")
-                })));
+                if let Some(fault) = find::<BodyFault>(&error) {
+                    return call.refuse(&bad_request(fault.to_string()));
+                }
+                return call.refuse(&unreachable(find(&error).map_or_else(
+                    || {
+                        tracing::debug!(%error, host = %target, "a request through a door failed");
+                        format!("{target} broke the connection off")
+                    },
+                    |NotConnected(why)| why.clone(),
+                )));
             }
             Err(_) => {
                 let why = format!("{target} did not answer within {} s", ANSWER_TIMEOUT.as_secs());
@@ -219,6 +235,13 @@ impl Gateway {
                     why,
                 });
             }
+        };
+        let answer = match (role, &self.cloud) {
+            (Some(role), Some(cloud)) => match cloud.answered(role, answer, &mut call).await {
+                Ok(answer) => answer,
+                Err(answer) => return answer,
+            },
+            _ => answer,
         };
         let (mut head, body) = answer.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -274,7 +297,7 @@ fn unreachable(why: String) -> Refusal {
 
 impl Pending {
     /// Refuses, with the answer for the sandbox.
-    fn refuse(mut self, refusal: &Refusal) -> Answer {
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Answer {
         let Refusal { status, code, why } = refusal;
         self.refused(*code, why);
         self.answered(*status);

@@ -35,6 +35,7 @@
 mod authority;
 pub mod aws;
 mod body;
+mod cloud;
 mod dial;
 mod door;
 mod egress;
@@ -46,6 +47,7 @@ mod record;
 mod state;
 mod tunnel;
 
+pub use cloud::{Aws, Keys, placeholder};
 pub use dial::{Names, SystemNames};
 pub use door::{CONNECTIONS_MAX, Door, DoorSettings, HOST};
 pub use egress::{Egress, Injected, Route, Way};

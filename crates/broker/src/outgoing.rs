@@ -137,20 +137,18 @@ pub(crate) fn request(
 
 /// Why a host was not connected to, for the sandbox.
 #[derive(Debug)]
-pub(crate) struct NotConnected(String);
+pub(crate) struct NotConnected(pub(crate) String);
 
-impl NotConnected {
-    /// The reason in an error of the client.
-    pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<String> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(NotConnected(why)) = error.downcast_ref() {
-                return Some(why.clone());
-            }
-            next = error.source();
+/// A reason of ours in an error of the client.
+pub(crate) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
-        None
+        next = error.source();
     }
+    None
 }
 
 impl std::fmt::Display for NotConnected {
@@ -166,13 +164,19 @@ impl Error for NotConnected {}
 pub(crate) struct Connector {
     egress: Arc<Egress>,
     tls: TlsConnector,
+    /// Without HTTP/2: what is signed for AWS is a request as HTTP/1.1 writes it.
+    tls_1: TlsConnector,
 }
 
 impl Connector {
     pub(crate) fn new(egress: Arc<Egress>) -> Self {
-        let mut config = rustls::ClientConfig::clone(&egress.upstream);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Connector { egress, tls: TlsConnector::from(Arc::new(config)) }
+        let tls = |protocols: &[&[u8]]| {
+            let mut config = rustls::ClientConfig::clone(&egress.upstream);
+            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let (tls, tls_1) = (tls(&[b"h2", b"http/1.1"]), tls(&[b"http/1.1"]));
+        Connector { egress, tls, tls_1 }
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<Upstream>, NotConnected> {
@@ -186,7 +190,8 @@ impl Connector {
         }
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| NotConnected(format!("{target} can have no certificate")))?;
-        let stream = self.tls.connect(name, stream).await;
+        let tls = if matches!(route.way, Way::Aws) { &self.tls_1 } else { &self.tls };
+        let stream = tls.connect(name, stream).await;
         let stream = stream.map_err(|error| NotConnected(format!("{target} is not trusted: {error}")))?;
         Ok(TokioIo::new(Upstream::Tls(Box::new(stream))))
     }

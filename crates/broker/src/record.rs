@@ -41,6 +41,10 @@ pub struct Call {
     pub path: String,
     /// The decision.
     pub decision: Decision,
+    /// What was asked for, where the door understands it: `s3:PutObject`.
+    pub operation: Option<String>,
+    /// On what, where the request says so.
+    pub resource: Option<String>,
     /// What allowed it: `state`, or a part of the fleet definition. Empty when it was refused.
     pub rule: String,
     /// The status of the answer. 0: the connection ended before there was one, so the effect is not known.
@@ -82,6 +86,8 @@ impl Record {
             host,
             path: shown(uri.path()),
             decision: Decision::Allowed,
+            operation: None,
+            resource: None,
             rule: String::new(),
             status: 0,
             sent_bytes: 0,
@@ -98,8 +104,7 @@ impl Record {
     fn keep(&self, call: Call) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = calls.last_mut()
-            && (&last.method, &last.host, &last.path, &last.decision, &last.rule, last.status)
-                == (&call.method, &call.host, &call.path, &call.decision, &call.rule, call.status)
+            && last.is_like(&call)
         {
             last.also(&call);
             return;
@@ -114,6 +119,13 @@ impl Record {
 }
 
 impl Call {
+    /// Whether another call is the same again.
+    fn is_like(&self, other: &Call) -> bool {
+        (&self.method, &self.host, &self.path, &self.operation, &self.resource)
+            == (&other.method, &other.host, &other.path, &other.operation, &other.resource)
+            && (&self.decision, &self.rule, self.status) == (&other.decision, &other.rule, other.status)
+    }
+
     /// Counts another call with this one.
     fn also(&mut self, other: &Call) {
         self.repeated += 1;
@@ -133,6 +145,13 @@ impl Pending {
     /// Where what passes is counted.
     pub(crate) fn passed(&self) -> Arc<Passed> {
         self.passed.clone()
+    }
+
+    pub(crate) fn asked(&mut self, operation: &str, resource: Option<&str>) {
+        if let Some(call) = &mut self.call {
+            call.operation = Some(shown(operation));
+            call.resource = resource.map(shown);
+        }
     }
 
     pub(crate) fn allowed_by(&mut self, rule: &str) {

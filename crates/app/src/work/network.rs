@@ -71,7 +71,7 @@ impl Network {
             return Ok(None);
         }
         let upstream = self.trust()?.config.clone();
-        Ok(Some(Arc::new(Egress { routes, names: Arc::new(SystemNames), upstream })))
+        Ok(Some(Arc::new(Egress { routes, names: Arc::new(SystemNames), upstream, aws: None })))
     }
 
     fn header(&self, rule: &CredentialRule) -> Result<Injected, Fault> {

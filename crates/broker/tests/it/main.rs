@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod aws;
+mod cloud;
 mod memory;
 mod outside;
 mod terraform;

@@ -28,18 +28,26 @@ const TOKEN: &str = "Bearer real-token-of-the-runner";
 
 /// What a server was asked.
 #[derive(Debug, Clone)]
-struct Asked {
-    line: String,
-    headers: HeaderMap,
-    body: Bytes,
+pub struct Asked {
+    pub line: String,
+    pub headers: HeaderMap,
+    /// `None`: it did not arrive whole.
+    pub body: Option<Bytes>,
 }
 
 /// The world: an authority that the runner trusts, and a host whose certificate is of it.
-struct World {
-    trusted: Arc<rustls::ClientConfig>,
-    https: SocketAddr,
+pub struct World {
+    pub trusted: Arc<rustls::ClientConfig>,
+    pub https: SocketAddr,
     http: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    served: Arc<Served>,
+}
+
+/// What the servers were asked, and what they answer next if not `hello`.
+#[derive(Default)]
+struct Served {
+    asked: Mutex<Vec<Asked>>,
+    answer: Mutex<Option<Bytes>>,
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -56,14 +64,14 @@ fn client(roots: rustls::RootCertStore, alpn: &[&str]) -> Arc<rustls::ClientConf
 
 impl World {
     /// Hosts `api.example`, `git.example` and `other.example`.
-    async fn new() -> World {
+    pub async fn new() -> World {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = params.self_signed(&key).unwrap();
         let issuer = Issuer::new(params, key);
         let key = KeyPair::generate().unwrap();
-        let names = ["api.example", "git.example", "other.example"].map(str::to_owned);
+        let names = ["api.example", "git.example", "other.example", "aws.example"].map(str::to_owned);
         let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let builder = rustls::ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
@@ -73,19 +81,24 @@ impl World {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(root.der().clone()).unwrap();
 
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let https = serve(Some(TlsAcceptor::from(Arc::new(config))), asked.clone()).await;
-        let http = serve(None, asked.clone()).await;
-        World { trusted: client(roots, &[]), https, http, asked }
+        let served = Arc::<Served>::default();
+        let https = serve(Some(TlsAcceptor::from(Arc::new(config))), served.clone()).await;
+        let http = serve(None, served.clone()).await;
+        World { trusted: client(roots, &[]), https, http, served }
     }
 
-    fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.served.asked.lock().unwrap())
+    }
+
+    /// What the next request is answered with.
+    pub fn answers(&self, body: impl Into<Bytes>) {
+        *self.served.answer.lock().unwrap() = Some(body.into());
     }
 
     /// What the sandbox may reach: `api.example` with a credential, `git.example` by a tunnel,
     /// `http://plain.example` with a credential.
-    fn egress(&self) -> Egress {
+    pub fn egress(&self) -> Egress {
         let route = |rule: &str, address: SocketAddr, way: Way| Route {
             rule: rule.into(),
             private: false,
@@ -106,25 +119,26 @@ impl World {
             ]),
             names: Arc::new(SystemNames),
             upstream: self.trusted.clone(),
+            aws: None,
         }
     }
 }
 
-fn target(text: &str) -> Target {
+pub fn target(text: &str) -> Target {
     Target::parse(text).unwrap()
 }
 
 /// A server that answers with what it was asked, and keeps that.
-async fn serve(tls: Option<TlsAcceptor>, asked: Arc<Mutex<Vec<Asked>>>) -> SocketAddr {
+async fn serve(tls: Option<TlsAcceptor>, served: Arc<Served>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { return };
-            let (tls, asked) = (tls.clone(), asked.clone());
+            let (tls, served) = (tls.clone(), served.clone());
             tokio::spawn(async move {
                 let service =
-                    hyper::service::service_fn(move |request: Request<Incoming>| note(asked.clone(), request));
+                    hyper::service::service_fn(move |request: Request<Incoming>| note(served.clone(), request));
                 let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                 // What becomes of a connection is the test's to see at its own end.
                 let _ = match tls {
@@ -141,33 +155,34 @@ async fn serve(tls: Option<TlsAcceptor>, asked: Arc<Mutex<Vec<Asked>>>) -> Socke
 }
 
 async fn note(
-    asked: Arc<Mutex<Vec<Asked>>>,
+    served: Arc<Served>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let answer = Bytes::from(format!("hello {}", body.len()));
+    let body = body.collect().await.ok().map(http_body_util::Collected::to_bytes);
+    let answer = served.answer.lock().unwrap().take();
+    let answer = answer.unwrap_or_else(|| format!("hello {}", body.as_ref().map_or(0, Bytes::len)).into());
     let line = format!("{} {}", head.method, head.uri.path());
     let host = head.uri.authority().map(|authority| authority.to_string());
     let mut headers = head.headers;
     if let Some(host) = host {
         headers.insert(http::header::HOST, HeaderValue::from_str(&host).unwrap());
     }
-    asked.lock().unwrap().push(Asked { line, headers, body });
+    served.asked.lock().unwrap().push(Asked { line, headers, body });
     let mut response = Response::new(Full::new(answer));
     response.headers_mut().insert("keep-alive", HeaderValue::from_static("timeout=5"));
     response.headers_mut().insert("x-of", HeaderValue::from_static("the host"));
     Ok(response)
 }
 
-fn open(house: &House, egress: Egress) -> Door {
+pub fn open(house: &House, egress: Egress) -> Door {
     let mut settings = house.settings("dev/db", Phase::Plan);
     settings.egress = Some(Arc::new(egress));
     Door::open(settings).unwrap()
 }
 
 /// `CONNECT`: the connection and the status of the answer, with its text.
-async fn connect(door: &Door, authority: &str) -> (UnixStream, u16, String) {
+pub async fn connect(door: &Door, authority: &str) -> (UnixStream, u16, String) {
     let mut stream = UnixStream::connect(door.socket()).await.unwrap();
     stream.write_all(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes()).await.unwrap();
     let (status, text) = answer(&mut stream).await;
@@ -189,7 +204,7 @@ async fn answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> (u16, Strin
 }
 
 /// TLS as a program in the sandbox speaks it: trusting the given authority, to the given name.
-async fn tls(stream: UnixStream, roots: &str, name: &str, alpn: &[&str]) -> std::io::Result<TlsStream<UnixStream>> {
+pub async fn tls(stream: UnixStream, roots: &str, name: &str, alpn: &[&str]) -> std::io::Result<TlsStream<UnixStream>> {
     let mut store = rustls::RootCertStore::empty();
     store.add(CertificateDer::from_pem_slice(roots.as_bytes()).unwrap()).unwrap();
     let connector = TlsConnector::from(client(store, alpn));
@@ -237,7 +252,7 @@ async fn a_host_with_a_credential_gets_the_runners_header_and_never_the_sandboxs
     for gone in ["proxy-authorization", "x-drop"] {
         assert_eq!(all(gone), [""; 0], "{gone}");
     }
-    assert_eq!(asked[0].body, "abc");
+    assert_eq!(asked[0].body.as_deref(), Some(&b"abc"[..]));
 
     let calls = door.close().await;
     let seen: Vec<_> = calls
@@ -406,9 +421,9 @@ async fn two_readings_of_one_request_are_refused() {
     let _ = stream.read_to_end(&mut rest).await;
     let asked = world.asked();
     assert!(asked.len() <= 1, "{asked:?}");
-    assert!(
-        asked.iter().all(|one| one.line == "POST /" && one.headers["host"] == "plain.example" && one.body.is_empty())
-    );
+    assert!(asked.iter().all(|one| one.line == "POST /"
+        && one.headers["host"] == "plain.example"
+        && one.body.as_ref().is_none_or(Bytes::is_empty)));
     door.close().await;
 }
 
@@ -424,7 +439,7 @@ async fn a_plain_host_gets_the_credential_as_well() {
         (asked[0].line.as_str(), &asked[0].headers["authorization"]),
         ("PUT /p", &HeaderValue::from_static(TOKEN))
     );
-    assert_eq!(asked[0].body, "abc");
+    assert_eq!(asked[0].body.as_deref(), Some(&b"abc"[..]));
     door.close().await;
 }
 

@@ -39,6 +39,12 @@ pub(super) struct Place {
 const S3_REGIONAL: [&str; 4] = ["s3", "s3-fips", "s3.dualstack", "s3-fips.dualstack"];
 const S3_GLOBAL: [&str; 1] = ["s3"];
 
+/// Whether a host is one of AWS's own.
+pub fn is_aws(host: &str) -> bool {
+    let under = |suffix: &str| host.strip_suffix(suffix).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+    data::suffixes().iter().any(|(suffix, _)| under(suffix))
+}
+
 /// Whether the table has a service of this name.
 pub(super) fn is_service(signing: &str) -> bool {
     !data::services(signing).is_empty()

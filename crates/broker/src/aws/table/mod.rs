@@ -23,6 +23,6 @@ mod s3;
 #[cfg(test)]
 pub(crate) use data::has_operation;
 pub use data::{Level, Protocol, sources};
-pub use host::{Endpoints, Region};
+pub use host::{Endpoints, Region, is_aws};
 pub use recognise::{Body, Need, Recognised, Unrecognised, Wanted, recognise, wanted};
 pub use resource::Resource;

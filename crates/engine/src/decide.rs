@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: no I/O. It does not choose which plan counts as the reviewed one; whoever asks does.
 
+use jiff::Timestamp;
 use portcullis_model::record::{ApplyRule, Approval, Unreviewed};
 use portcullis_model::run::TaskResult;
 use portcullis_model::{Code, Digest, Fault, PlanSummary, UnitPath};
@@ -81,6 +82,8 @@ pub struct Case<'a> {
     pub begun: Option<Begun<'a>>,
     /// The task's approvals.
     pub approvals: &'a [Approval],
+    /// The time: approvals expire.
+    pub now: Timestamp,
 }
 
 /// Decides.
@@ -140,7 +143,7 @@ fn unreviewed(rule: &ApplyRule, change: &Change) -> Verdict {
 
 /// Why the cut-off apply was allowed: it is what finishes now.
 fn basis_of_begun(case: &Case<'_>, begun: &Begun<'_>) -> TaskResult {
-    if is_approved(case.rule, case.approvals, begun.plan) {
+    if is_approved(case.rule, case.approvals, begun.plan, case.now) {
         return TaskResult::AppliedApproved;
     }
     match case.reviewed {
@@ -155,9 +158,10 @@ fn hold(why: String) -> Verdict {
     Verdict::Hold { why }
 }
 
-/// Whether enough different people approved this plan.
-pub fn is_approved(rule: &ApplyRule, approvals: &[Approval], plan: Digest) -> bool {
-    let mut people: Vec<&str> = approvals.iter().filter(|a| a.plan == plan).map(|a| a.by.as_str()).collect();
+/// Whether enough different people approved this very plan, and not too long ago.
+pub fn is_approved(rule: &ApplyRule, approvals: &[Approval], plan: Digest, now: Timestamp) -> bool {
+    let counts = |approval: &&Approval| approval.plan == plan && approval.counts_at(now);
+    let mut people: Vec<&str> = approvals.iter().filter(counts).map(|a| a.by.as_str()).collect();
     people.sort_unstable();
     people.dedup();
     people.len() >= rule.approvals.max(1) as usize

@@ -286,6 +286,7 @@ impl<'a> Ask<'a> {
             approved: self.approved.map(|change| Approved { change }),
             begun: self.begun.map(|change| Begun { plan: digest("begun"), change }),
             approvals: &self.approvals,
+            now: at(0),
         })
     }
 

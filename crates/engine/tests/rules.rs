@@ -16,12 +16,14 @@ use support::{at, digest, run, run_id, some_change, task_id, tasks, unit};
 struct Bench {
     engine: Engine,
     record: StepRecord,
+    /// What its clock shows, in seconds.
+    now: i64,
 }
 
 impl Bench {
     fn new(parallel: usize) -> Self {
         let (engine, _) = Engine::restore(Vec::new(), Settings { parallel }, at(0));
-        Bench { engine, record: StepRecord::default() }
+        Bench { engine, record: StepRecord::default(), now: 100 }
     }
 
     fn tell(&mut self, event: Event) -> Vec<Effect> {
@@ -29,7 +31,7 @@ impl Bench {
     }
 
     fn try_tell(&mut self, event: Event) -> Result<Vec<Effect>, Fault> {
-        let Step { record, effects } = self.engine.handle(event, at(100))?;
+        let Step { record, effects } = self.engine.handle(event, at(self.now))?;
         self.record.runs.extend(record.runs);
         self.record.tasks.extend(record.tasks);
         self.record.events.extend(record.events);
@@ -46,6 +48,10 @@ impl Bench {
 
     fn finish(&mut self, job: &JobRequest, done: JobDone) -> Vec<JobRequest> {
         started(self.tell(Event::Done { task: job.task.id, attempt: job.task.attempt, done }))
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += seconds;
     }
 
     fn run(&self, number: u64) -> &RunRecord {
@@ -165,6 +171,22 @@ fn a_held_task_keeps_its_dependents_waiting_until_enough_different_people_name_i
     let jobs = started(bench.tell(approve(&["q"], "bob")));
     let next = bench.finish(&jobs[0], JobDone::Applied);
     assert_eq!(units(&next), ["app"]);
+}
+
+#[test]
+fn an_approval_expires() {
+    let mut bench = Bench::new(4);
+    let record = RunRecord { rule: ApplyRule { approvals: 2, ..ApplyRule::default() }, ..run(1, ActionKind::Apply) };
+    let jobs = bench.begin(record, tasks(1, &[("vpc", &[])]));
+    bench.finish(&jobs[0], decided("p", held()));
+    let approve = |by: &str| Event::Approve { run: run_id(1), plans: vec![digest("p")], by: by.into() };
+    assert!(started(bench.tell(approve("ann"))).is_empty());
+    // A day later the first one does not count any more; given again, it does, and is kept once.
+    bench.pass(24 * 3600 + 1);
+    assert!(started(bench.tell(approve("bob"))).is_empty());
+    let jobs = started(bench.tell(approve("ann")));
+    assert_eq!(jobs[0].job, Job::Apply { plan: digest("p"), basis: TaskResult::AppliedApproved });
+    assert_eq!(bench.task(1, 0).approvals.len(), 2);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use portcullis_model::parameter::{Command, Parameter};
 use portcullis_model::record::Unreviewed;
 use portcullis_model::{
-    AccountName, ActionKind, BranchName, Digest, FleetName, Phase, PrincipalName, RepositoryName, SourcePattern,
-    Target, UnitPath,
+    AccountName, ActionKind, BranchName, Digest, DigestBuilder, Fault, FleetName, Phase, PrincipalName, RepositoryName,
+    SourcePattern, Target, UnitPath,
 };
 use serde::Serialize;
 
@@ -51,6 +51,20 @@ pub struct Account {
     pub egress: BTreeMap<String, EgressRule>,
     /// What the runner adds to requests to them, by the block's name.
     pub credentials: BTreeMap<String, CredentialRule>,
+}
+
+impl Account {
+    /// Names all that the definition says for this account, however it is written.
+    ///
+    /// # Errors
+    /// `PC-0900`: it always becomes JSON.
+    pub fn digest(&self) -> Result<Digest, Fault> {
+        let json =
+            serde_json::to_vec(self).map_err(|error| Fault::internal(format!("an account's digest: {error}")))?;
+        let mut builder = DigestBuilder::new("portcullis definition v1");
+        builder.bytes(&json);
+        Ok(builder.finish())
+    }
 }
 
 /// A repository with units.
@@ -138,6 +152,8 @@ pub struct Identity {
     pub preset: Option<Preset>,
     /// Where its keys are, if its discovery document does not say.
     pub jwks_uri: Option<String>,
+    /// Its keys themselves (a JWKS document), where the definition pins them. Nothing is fetched then.
+    pub jwks: Option<String>,
     /// The `aud` claim that tokens for this account must have.
     pub audience: String,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_model::{AccountName, ActionKind, Code, Fault};
+use portcullis_model::{AccountName, ActionKind, Code, Fault, PrincipalName};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -163,12 +163,14 @@ fn right_changes(old: &BTreeMap<Right, Conditions>, new: &BTreeMap<Right, Condit
 }
 
 impl Account {
-    /// Whether a runner that goes by `before` may go by this from now on, and the rights that then change.
+    /// Whether a runner that goes by `before` may go by this from now on, and the rights that then change. `brought_by`
+    /// are the principals of the caller who brought it.
     ///
     /// # Errors
-    /// `PC-0509` when somebody may apply and nobody could any more: most likely a mistake, and one that a merge could
-    /// not mend, since nobody could have it applied.
-    pub fn in_place_of(&self, before: &Account) -> Result<Vec<RightChange>, Fault> {
+    /// `PC-0509` when somebody may apply and nobody could any more, or when those who brought it could not and nobody
+    /// takes their place: most likely a mistake, and one that a merge could not mend, since nobody could have it
+    /// applied.
+    pub fn in_place_of(&self, before: &Account, brought_by: &[PrincipalName]) -> Result<Vec<RightChange>, Fault> {
         let appliers = |account: &Account| {
             account.rights().keys().any(|right| right.action == ActionKind::Apply && right.role == Role::Start)
         };
@@ -178,6 +180,27 @@ impl Account {
                 "Let somebody apply, or start the runner anew if that is what is meant: it then has none to compare with.",
             ));
         }
+        self.keeps(before, brought_by)?;
         Ok(right_changes(&before.rights(), &self.rights()))
+    }
+
+    /// Whether one of those who could apply, and brought this, still can, or somebody new can in their place.
+    fn keeps(&self, before: &Account, brought_by: &[PrincipalName]) -> Result<(), Fault> {
+        let may_apply = |account: &Account, name: &PrincipalName| {
+            account.actions.get(&ActionKind::Apply).is_some_and(|grant| grant.allow.contains(name))
+        };
+        let brought: Vec<&PrincipalName> = brought_by.iter().filter(|name| may_apply(before, name)).collect();
+        let stays = brought.is_empty() || brought.iter().any(|name| may_apply(self, name));
+        let allowed = self.actions.get(&ActionKind::Apply).map(|grant| grant.allow.as_slice()).unwrap_or_default();
+        if stays || allowed.iter().any(|name| !may_apply(before, name)) {
+            return Ok(());
+        }
+        let names = brought.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let message =
+            format!("{names} brought this definition and could not apply in account `{}` any more", self.name);
+        Err(Fault::new(Code::FLEET_LOCKS_OUT, message).remedy(
+            "Let somebody new apply in its place, let another who may apply bring it, or start the runner anew if that \
+             is what is meant: it then has none to compare with.",
+        ))
     }
 }

@@ -312,6 +312,7 @@ impl Parts {
             issuer: issuer.issuer.clone(),
             preset: issuer.preset,
             jwks_uri: issuer.jwks_uri.clone(),
+            jwks: issuer.jwks.clone(),
             audience: issuer.audience(name.as_str()).unwrap_or_else(|| audience_for(&self.name, &name)),
         };
         let repository = kept(self.repository(&tree, &draft.origin), faults);

@@ -17,6 +17,8 @@ use crate::spelling::hint;
 
 /// Stands for the account's name in an identity's `audience`.
 const ACCOUNT_PLACEHOLDER: &str = "{account}";
+/// Largest pinned key set, in bytes.
+const JWKS_MAX_BYTES: usize = 64 * 1024;
 /// Most values that a claim may list.
 const CLAIM_VALUES_MAX: usize = 256;
 /// Claims that the runner checks itself, for every token.
@@ -28,6 +30,7 @@ pub(crate) struct Issuer {
     pub issuer: String,
     pub preset: Option<Preset>,
     pub jwks_uri: Option<String>,
+    pub jwks: Option<String>,
     audience: Option<String>,
 }
 
@@ -43,14 +46,50 @@ pub(crate) fn issuer(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut 
     let read = || -> Result<Issuer, Fault> {
         let issuer = url(&evaluator.required(&body, "issuer", &entry.origin)?, "`issuer`")?;
         let jwks_uri = present(evaluator, &body, "jwks_uri")?.map(|value| url(&value, "`jwks_uri`")).transpose()?;
+        let pinned = present(evaluator, &body, "jwks")?;
+        if let (Some(pinned), Some(_)) = (&pinned, &jwks_uri) {
+            return Err(pinned
+                .fault(Code::FLEET_TYPE, "`jwks` and `jwks_uri` exclude each other")
+                .remedy("Pin the keys with `jwks`, or say with `jwks_uri` where they are."));
+        }
+        let jwks = pinned.map(|value| keys(&value)).transpose()?;
         let audience = present(evaluator, &body, "audience")?.map(|value| audience(&value)).transpose()?;
         let preset = match present(evaluator, &body, "preset")? {
             None => Preset::of_issuer(&issuer),
             Some(value) => Some(preset(&value)?),
         };
-        Ok(Issuer { issuer, preset, jwks_uri, audience })
+        Ok(Issuer { issuer, preset, jwks_uri, jwks, audience })
     };
     read().map_err(|fault| faults.push(fault)).ok()
+}
+
+/// Pinned keys: a JWKS document, as an object or as its text. Which of its keys can be used, the runner says.
+fn keys(value: &Value) -> Result<String, Fault> {
+    let refuse = |why: &str| {
+        value.fault(Code::FLEET_TYPE, format!("`jwks` {why}")).remedy(
+            "Give the issuer's key set: `{ keys = [{ kty = \"RSA\", kid = \"…\", n = \"…\", e = \"AQAB\" }] }`, or its JSON as text.",
+        )
+    };
+    let json = value.to_json().map_err(|_| refuse("is not known"))?;
+    let json = match json {
+        serde_json::Value::String(text) if text.len() <= JWKS_MAX_BYTES => {
+            serde_json::from_str(&text).map_err(|error| refuse(&format!("is no JSON: {error}")))?
+        }
+        other => other,
+    };
+    let keys = json.get("keys").and_then(serde_json::Value::as_array);
+    let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(|| refuse("has no `keys`"))?;
+    // A secret key would be in the repository, and make whoever reads it the issuer.
+    if keys.iter().any(|key| ["d", "k", "p", "q"].iter().any(|part| key.get(part).is_some())) {
+        return Err(value
+            .fault(Code::FLEET_TYPE, "`jwks` holds a private key")
+            .remedy("Keep the public part alone (no `d`, `p`, `q` or `k`), and give the issuer a new key."));
+    }
+    let text = json.to_string();
+    if text.len() > JWKS_MAX_BYTES {
+        return Err(refuse(&format!("has {} bytes, allowed are {JWKS_MAX_BYTES}", text.len())));
+    }
+    Ok(text)
 }
 
 /// An attribute's value, if it is there and not `null`.

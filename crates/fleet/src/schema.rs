@@ -73,7 +73,7 @@ pub(crate) const FLEET: Form = Form {
 pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
 pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path"], blocks: &[] };
 pub(crate) const IDENTITY: Form =
-    Form { of: "`identity`", attributes: &["issuer", "preset", "jwks_uri", "audience"], blocks: &[] };
+    Form { of: "`identity`", attributes: &["issuer", "preset", "jwks_uri", "jwks", "audience"], blocks: &[] };
 pub(crate) const PRINCIPAL: Form = Form { of: "`principal`", attributes: &["identity", "claims"], blocks: &[] };
 pub(crate) const ASSERT: Form =
     Form { of: "`assert`", attributes: &["account", "action", "only", "never", "approvals"], blocks: &[] };

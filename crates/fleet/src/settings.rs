@@ -148,6 +148,9 @@ impl Account {
                 if let Some(uri) = &identity.jwks_uri {
                     put(of("jwks_uri"), json!(uri));
                 }
+                if let Some(keys) = &identity.jwks {
+                    put(of("jwks"), json!(keys));
+                }
             }
         }
         values

@@ -1,5 +1,6 @@
 //! The [`Mirror`]: the runner's own copy of a repository's branches.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,8 @@ use crate::{Credential, Limits, RepositoryUrl};
 
 /// More packs than this are made into one.
 const PACKS_MAX: usize = 40;
+/// Commits of a merge whose authors are looked at.
+const PEOPLE_COMMITS_MAX: usize = 200;
 /// How often it is looked how large a mirror has become during a fetch.
 const MEASURED_EVERY: Duration = Duration::from_secs(1);
 /// How long objects are kept that no branch reaches any more (a forced push): longer than a run is held.
@@ -273,6 +276,28 @@ impl Mirror {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
             _ => Err(answer.fault(Code::GIT_OBJECT, "the commits cannot be compared")),
+        }
+    }
+
+    /// The addresses of who wrote and who committed a commit and, of a merge, what it brought to its first parent; of
+    /// the newest [`PEOPLE_COMMITS_MAX`] commits of that. They are what the commits say, which is whatever their authors
+    /// wanted.
+    ///
+    /// # Errors
+    /// `PC-0803` when it is not in the mirror.
+    pub async fn people(&self, commit: &CommitId) -> Result<BTreeSet<String>, Fault> {
+        let log = async |most: usize, which: &str| {
+            let most = format!("--max-count={most}");
+            self.ask(&["log", "--no-show-signature", "--format=%ae%n%ce", &most, which, "--"]).await
+        };
+        // `C^-` is what C has and its first parent has not. A first commit has none.
+        let mut answer = log(PEOPLE_COMMITS_MAX, &format!("{commit}^-")).await?;
+        if !answer.status.success() {
+            answer = log(1, commit.as_str()).await?;
+        }
+        match answer.status.code() {
+            Some(0) => Ok(answer.text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()),
+            _ => Err(answer.fault(Code::GIT_OBJECT, "the commit's authors cannot be read")),
         }
     }
 

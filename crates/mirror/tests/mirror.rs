@@ -105,6 +105,46 @@ async fn ancestry_is_answered_from_the_mirror() {
     assert_eq!(mirror.merge_base(&nowhere, &main).await.unwrap_err().code(), Code::GIT_OBJECT);
 }
 
+#[tokio::test]
+async fn who_made_a_change_is_said_by_its_commits() {
+    let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());
+    let by = |who: &str, message: &str| {
+        let name = format!("user.email={who}@acme.example");
+        repo.git(&[
+            "-c",
+            &name,
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--author",
+            &format!("A <{who}.author@acme.example>"),
+            "-m",
+            message,
+        ]);
+        repo.head()
+    };
+    let first = repo.commit("first");
+    repo.branch("feature");
+    by("ann", "one");
+    by("bob", "two");
+    repo.switch("main");
+    let main = by("eve", "elsewhere");
+    repo.git(&["-c", "user.email=lead@acme.example", "merge", "--quiet", "--no-ff", "-m", "merged", "feature"]);
+    let merge = repo.head();
+    repo.push();
+    let mirror = open(&temp, &repo.url()).await;
+    mirror.fetch().await.unwrap();
+    let people = mirror.people(&merge).await.unwrap();
+    for who in ["ann.author", "bob.author"] {
+        assert!(people.contains(&format!("{who}@acme.example")), "{people:?}");
+    }
+    assert!(!people.iter().any(|who| who.starts_with("eve")), "what was there before is no part of it: {people:?}");
+    assert!(mirror.people(&main).await.unwrap().contains("eve.author@acme.example"));
+    assert!(!mirror.people(&first).await.unwrap().is_empty(), "a first commit has no parent");
+    let nowhere = CommitId::parse(&"0123456789".repeat(4)).unwrap();
+    assert_eq!(mirror.people(&nowhere).await.unwrap_err().code(), Code::GIT_OBJECT);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_share_a_fetch_but_never_one_that_began_before_them() {
     let (repo, temp) = (TestRepo::new(), tempfile::tempdir().unwrap());

@@ -2,11 +2,12 @@
 //!
 //! Times are RFC 3339 in UTC. Errors are RFC 9457 problem documents ([`Problem`]).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::run::{EventKind, PlanSummary, RunState, TaskState};
-use crate::{ActionKind, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
+use crate::{AccountName, ActionKind, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
 
 /// Largest request body, in bytes.
 pub const BODY_MAX_BYTES: usize = 256 * 1024;
@@ -192,6 +193,45 @@ pub struct UnitPage {
     /// Send as `?after=` for the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// Body of `GET /v1/definition`: which fleet definition decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DefinitionView {
+    /// The runner's account.
+    #[schema(value_type = String)]
+    pub account: AccountName,
+    /// The definition in force. `null` until there is one.
+    pub in_force: Option<InForceView>,
+    /// The definition at the head of the protected branch, where it was refused.
+    pub refused: Option<RefusedView>,
+}
+
+/// The definition in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InForceView {
+    /// The commit that it was read from.
+    #[schema(value_type = String)]
+    pub commit: CommitId,
+    /// Names what it says for this account. Runs and the ledger name definitions by it.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// Since when this, or one that says the same, is in force (UTC).
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+}
+
+/// A definition that did not come into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedView {
+    /// The commit.
+    #[schema(value_type = String)]
+    pub commit: CommitId,
+    /// Since when it is refused (UTC).
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+    /// Why.
+    pub problem: Problem,
 }
 
 /// Body of `GET /healthz` and `GET /readyz`.

@@ -3,7 +3,7 @@
 //! The engine's core decides a step; the store commits all of a [`StepRecord`] in one transaction before
 //! any effect of it is performed. So after a crash the records say what may have happened, never less.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::run::{EventKind, PlanSummary, RunState, TaskState};
@@ -37,6 +37,15 @@ impl Default for ApplyRule {
     }
 }
 
+/// A fleet definition, by where it was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionPin {
+    /// The commit.
+    pub commit: CommitId,
+    /// Names what it says for this account.
+    pub digest: Digest,
+}
+
 /// A run, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -50,6 +59,13 @@ pub struct RunRecord {
     pub commit: CommitId,
     /// The principals that matched.
     pub principals: Vec<PrincipalName>,
+    /// The definition that was in force when it was accepted: it goes by that one. `None`: accepted by a version that did
+    /// not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionPin>,
+    /// Who had a hand in the change, as far as the requester's token and the commits tell: none of them approves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub involved: Vec<String>,
     /// Who in particular, for people: principal, issuer and subject.
     pub requested_by: String,
     /// The rule for its plans.
@@ -78,6 +94,17 @@ pub struct Approval {
     pub plan: Digest,
     /// When (UTC).
     pub at: Timestamp,
+}
+
+impl Approval {
+    /// How long an approval counts: what was looked at longer ago has to be looked at again.
+    pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Whether it counts at this time. One from the future does not: the clock was set back.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.at);
+        age <= Self::LIFE && age >= -Self::LIFE
+    }
 }
 
 /// A task, as it is kept.

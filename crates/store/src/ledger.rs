@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use portcullis_model::ledger::{DecisionRecord, Entry, Head, Record};
-use portcullis_model::{Code, Digest, Fault};
+use portcullis_model::{ActionKind, Code, CommitId, Digest, Fault, PrincipalName};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -63,6 +63,30 @@ impl Store {
             .await
             .map_err(database(WHAT))?;
         txn.commit().await.map_err(database(WHAT))
+    }
+
+    /// The commit of the definition that came into force last, and when.
+    pub async fn definition_last(&self) -> Result<Option<(CommitId, Timestamp)>, Fault> {
+        let last: Option<String> = sqlx::query_scalar(
+            "SELECT entry FROM ledger WHERE kind = 'definition-in-force' ORDER BY number DESC LIMIT 1",
+        )
+        .fetch_optional(&self.0.readers)
+        .await
+        .map_err(database("looking for the last definition"))?;
+        let Some(text) = last else { return Ok(None) };
+        let entry: Entry = from_json("a definition's entry", &text)?;
+        Ok(match entry.record {
+            Record::DefinitionInForce { commit, .. } => Some((commit, entry.at)),
+            _ => None,
+        })
+    }
+
+    /// The principals of the last apply that was granted, as far as it is among the newest decisions.
+    pub async fn principals_of_last_apply(&self) -> Result<Vec<PrincipalName>, Fault> {
+        let newest = self.decision_list(None, PAGE_MAX).await?.into_iter().map(|(_, decision)| decision);
+        let apply = ActionKind::Apply;
+        let mut applies = newest.filter(|it| it.granted && it.asked == apply.as_str() && it.run.is_some());
+        Ok(applies.next().map(|decision| decision.principals).unwrap_or_default())
     }
 
     /// Decisions, newest first, below the number `before`.

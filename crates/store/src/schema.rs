@@ -11,8 +11,11 @@ use crate::failure::database;
 /// "Port": marks the file as this program's (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x506f_7274;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_ledger.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_ledger.sql"),
+    include_str!("../migrations/0003_definition.sql"),
+];
 /// The migration that is followed by making the chain of what was there before.
 const LEDGER: usize = 2;
 

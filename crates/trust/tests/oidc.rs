@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const AUDIENCE: &str = "portcullis:acme/dev";
 
 fn identity(issuer: &FakeIssuer) -> Identity {
-    Identity { name: "test".into(), issuer: issuer.url().into(), jwks_uri: None, audience: AUDIENCE.into() }
+    Identity { name: "test".into(), issuer: issuer.url().into(), jwks_uri: None, jwks: None, audience: AUDIENCE.into() }
 }
 
 fn verifier(issuer: &FakeIssuer) -> Verifier {
@@ -98,6 +98,26 @@ async fn hostile_tokens_are_refused_each_for_its_own_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What each is told, without what changes from one run to the next.
+#[tokio::test]
+async fn hostile_tokens_are_told_what_is_wrong_and_what_to_do() {
+    let issuer = FakeIssuer::start();
+    let verifier = verifier(&issuer);
+    let mut told = String::new();
+    for case in hostile_tokens(&issuer, &claims()) {
+        let fault = verifier.verify(&case.token, now()).await.unwrap_err();
+        let line = format!("{}: {} {}", case.name, fault.code(), fault.message());
+        let line = line.replace(issuer.url(), "ISSUER").replace(issuer.url().trim_start_matches("http://"), "HOST");
+        // A number of seconds is another one each time.
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| words[at].parse::<i128>().is_ok() && words.get(at + 1) == Some(&"s");
+        let shown: Vec<&str> = (0..words.len()).map(|at| if number(at) { "N" } else { words[at] }).collect();
+        told.push_str(&format!("{}\n    {}\n", shown.join(" "), fault.remedy_text().unwrap_or("NO REMEDY")));
+    }
+    assert!(!told.contains("NO REMEDY"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
 #[tokio::test]
 async fn no_character_of_a_token_can_be_changed() {
     let issuer = FakeIssuer::start();
@@ -133,6 +153,41 @@ async fn strangers_cannot_make_the_runner_fetch() {
     assert_eq!(issuer.key_fetches(), 1);
     verifier.verify(&unknown[0].token, later(11)).await.unwrap_err();
     assert_eq!(issuer.key_fetches(), 2);
+}
+
+#[tokio::test]
+async fn pinned_keys_need_no_issuer_to_ask() {
+    let issuer = FakeIssuer::start();
+    let keys = issuer.jwks().to_string();
+    let pinned = |keys: &str| Identity { jwks: Some(keys.into()), ..identity(&issuer) };
+    let verifier = Verifier::new(vec![pinned(&keys)]).unwrap();
+    issuer.answer(Answer::Status(503));
+    verifier.verify(&issuer.mint(claims()), now()).await.unwrap();
+    verifier
+        .verify(&issuer.mint(json!({"aud": AUDIENCE, "exp": now().as_second() + 90_000})), later(86_000))
+        .await
+        .unwrap();
+    for case in hostile_tokens(&issuer, &claims()) {
+        let fault = verifier.verify(&case.token, now()).await.unwrap_err();
+        assert_eq!(fault.code(), case.code, "{}: {fault}", case.name);
+    }
+    // A key that came later is in no pinned set.
+    issuer.rotate();
+    let fault = verifier.verify(&issuer.mint(claims()), later(60)).await.unwrap_err();
+    assert_eq!(fault.code(), Code::TOKEN_UNKNOWN_KEY, "{fault}");
+    assert!(fault.remedy_text().unwrap().contains("`jwks`"), "{fault}");
+    assert_eq!((issuer.discoveries(), issuer.key_fetches()), (0, 0), "nobody was asked");
+    // The new set takes the old one's place at once, both keys in it, so that none is without.
+    let both = [
+        issuer.jwks()["keys"].as_array().unwrap().clone(),
+        serde_json::from_str::<Value>(&keys).unwrap()["keys"].as_array().unwrap().clone(),
+    ];
+    verifier.replace(vec![pinned(&json!({"keys": both.concat()}).to_string())]).unwrap();
+    verifier.verify(&issuer.mint(claims()), later(60)).await.unwrap();
+    for bad in ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#] {
+        let faults = verifier.replace(vec![pinned(bad)]).unwrap_err();
+        assert!(faults[0].message().contains("pinned keys"), "{faults:?}");
+    }
 }
 
 #[tokio::test]
@@ -305,13 +360,15 @@ fn issuers_are_https_or_loopback() {
         "github",
         "",
     ] {
-        let identity = Identity { name: "x".into(), issuer: bad.into(), jwks_uri: None, audience: AUDIENCE.into() };
+        let identity =
+            Identity { name: "x".into(), issuer: bad.into(), jwks_uri: None, jwks: None, audience: AUDIENCE.into() };
         assert!(Verifier::new(vec![identity]).is_err(), "{bad}");
     }
     for good in
         ["https://token.actions.githubusercontent.com", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"]
     {
-        let identity = Identity { name: "x".into(), issuer: good.into(), jwks_uri: None, audience: AUDIENCE.into() };
+        let identity =
+            Identity { name: "x".into(), issuer: good.into(), jwks_uri: None, jwks: None, audience: AUDIENCE.into() };
         assert!(Verifier::new(vec![identity]).is_ok(), "{good}");
     }
 }

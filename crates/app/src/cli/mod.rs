@@ -59,7 +59,7 @@ enum Command {
     /// Look at a runner's ledger, export it, verify an export
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// Look at the fleet definition of a folder or of a revision, without a runner
+    /// Look at the fleet definition of a folder, of a revision, or that a runner goes by
     #[command(subcommand)]
     Fleet(fleet::Command),
     /// Print a script that completes this command line in a shell
@@ -88,7 +88,7 @@ pub fn main() -> ExitCode {
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),
-        Command::Fleet(command) => fleet::run(command),
+        Command::Fleet(command) => fleet::run(command, &environment),
         Command::State(command) => on_runtime(state::run(command)),
         Command::Ledger(command) => on_runtime(ledger::run(command)),
         Command::Completions(args) => completions::run(&args),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis_model::api::{ApproveRequest, Problem, RunPage, RunView, TriggerRequest, TriggerResponse};
+use portcullis_model::api::{
+    ApproveRequest, DefinitionView, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
+};
 use portcullis_model::{Code, Fault, RunId, TaskId};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -83,6 +85,14 @@ impl Client {
             None => request,
         };
         self.json(request).await
+    }
+
+    /// Which fleet definition it goes by.
+    ///
+    /// # Errors
+    /// As [`Client::trigger`].
+    pub async fn definition(&self, token: &str) -> Result<DefinitionView, Fault> {
+        self.json(self.request(Method::GET, "v1/definition", token)?).await
     }
 
     /// A run.

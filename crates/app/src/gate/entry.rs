@@ -96,7 +96,7 @@ impl Gate {
 
     /// The same by the head of the protected branch, which is fetched: for a caller that was known before.
     pub(super) async fn known_at_head(&self, caller: &Bearer, decision: &mut DecisionRecord) -> Result<Known, Fault> {
-        self.newer.refresh().await?;
+        self.newer.refresh(&decision.principals).await?;
         self.known_now(caller, decision).await
     }
 
@@ -106,6 +106,8 @@ impl Gate {
             return Err(Fault::new(Code::UNAUTHENTICATED, "a read token cannot do this")
                 .remedy("Send an OIDC token for this runner's audience."));
         }
+        decision.token = Some(Digest::of(caller.expose().as_bytes()));
+        decision.definition = Some(rules.definition.digest);
         let who = self.verifier.verify(caller.expose(), decision.at).await?;
         decision.issuer = Some(who.issuer.clone());
         decision.subject = Some(who.subject.clone());

@@ -7,6 +7,7 @@ use portcullis_policy as policy;
 use portcullis_store::DecisionRecord;
 
 use super::entry::{Gate, READ_TOKEN_PREFIX, as_caller, identity, no_such_run};
+use super::people;
 use super::record::blank;
 use super::trigger::requester;
 use crate::http::Bearer;
@@ -57,7 +58,13 @@ impl Gate {
             return Err(Fault::new(Code::BAD_REQUEST, format!("`plans` has to name 1 to {PLANS_MAX} plans"))
                 .remedy("Name the digests of the held plans, as `portcullis run show` prints them."));
         }
+        if people::of_token(&known.who).iter().any(|person| record.involved.contains(person)) {
+            decision.reason = "the approver had a hand in the change".to_owned();
+            return Err(Fault::new(Code::NOT_AN_APPROVER, "who wrote or merged a change may not approve it")
+                .remedy("Let another of the action's approvers look at it."));
+        }
         let plans = request.plans.iter().map(|text| text.parse()).collect::<Result<Vec<Digest>, Fault>>()?;
+        decision.plans.clone_from(&plans);
         self.spend(&known.who).await?;
         Ok(plans)
     }

@@ -6,6 +6,7 @@
 //! | [`entry`] | [`Gate`], [`Intake`], and who the caller is |
 //! | [`trigger`] | asking for a run |
 //! | [`existing`] | approving, cancelling and reading runs |
+//! | `people` | who had a hand in a change, so that nobody approves their own |
 //! | [`place`] | where a unit may be, and where it must not lead |
 //! | [`record`] | decisions on record, bounded against floods |
 //!
@@ -20,6 +21,7 @@
 
 pub mod entry;
 pub mod existing;
+mod people;
 pub mod place;
 pub mod record;
 pub mod rules;

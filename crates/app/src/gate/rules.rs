@@ -1,8 +1,8 @@
 //! What the gate needs of the account's definition.
 
 use futures_util::future::BoxFuture;
-use portcullis_model::record::ApplyRule;
-use portcullis_model::{AccountName, BranchName, Fault, RepositoryName};
+use portcullis_model::record::{ApplyRule, DefinitionPin};
+use portcullis_model::{AccountName, BranchName, Fault, PrincipalName, RepositoryName};
 use portcullis_policy::Grants;
 
 /// What the gate needs of the account's definition. Replaced as a whole when the definition changes.
@@ -20,16 +20,18 @@ pub struct Rules {
     pub grants: Grants,
     /// What an apply does with plans, as it is now.
     pub apply: ApplyRule,
+    /// The definition that all this is of.
+    pub definition: DefinitionPin,
 }
 
 /// The way to a newer definition.
 pub trait Newer: Send + Sync + 'static {
     /// Fetches the repository and takes the definition at the head of the protected branch, if it has no fault.
-    /// For callers that are principals.
+    /// For callers that are principals: `who` they are is who brought it, if it is a new one.
     ///
     /// # Errors
     /// 08xx when the repository cannot be fetched. A definition with a fault is none: the last good one stays.
-    fn refresh(&self) -> BoxFuture<'_, Result<(), Fault>>;
+    fn refresh<'a>(&'a self, who: &'a [PrincipalName]) -> BoxFuture<'a, Result<(), Fault>>;
 
     /// The same at a bounded rate, for whoever asks. Whether another definition is in force now.
     fn refresh_bounded(&self) -> BoxFuture<'_, bool>;

@@ -15,6 +15,7 @@ use portcullis_trust::oidc::Verified;
 use uuid::Uuid;
 
 use super::entry::{Gate, Known, READ_TOKEN_PREFIX, as_caller, identity, replayed, used};
+use super::people;
 use super::place;
 use super::record::blank;
 use super::rules::Rules;
@@ -93,7 +94,16 @@ impl Gate {
         let Known { rules, who } = self.known_at_head(caller, decision).await?;
         let principals = may(&rules, &who, &action, decision)?;
         let commit = self.resolve(&action, &rules).await?;
-        Ok(Judged::New(Box::new(new_run(action, commit, principals, &rules, &who, decision.at)), who))
+        let involved = self.involved(&commit, &who).await?;
+        let run = RunRecord { involved, ..new_run(action, commit, principals, &rules, &who, decision.at) };
+        Ok(Judged::New(Box::new(run), who))
+    }
+
+    /// Who had a hand in the change: who asks, and who made the commits that it brought to the branch.
+    async fn involved(&self, commit: &CommitId, who: &Verified) -> Result<Vec<String>, Fault> {
+        let mut involved = people::of_token(who);
+        involved.extend(self.mirror.people(commit).await?.iter().map(|address| people::of_address(address)));
+        Ok(involved.into_iter().collect())
     }
 
     /// The run that the same request made before.
@@ -268,6 +278,8 @@ fn new_run(
         created_at: at,
         ended_at: None,
         cancelled_by: None,
+        definition: Some(rules.definition.clone()),
+        involved: Vec::new(),
     }
 }
 

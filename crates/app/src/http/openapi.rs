@@ -22,6 +22,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         super::runs::approve,
         super::tasks::log,
         super::units::list,
+        super::definition::show,
         super::health::health,
         super::health::ready,
         document,

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use super::listener::Limits;
 use super::refusal::Refusal;
 use super::service::Service;
-use super::{health, openapi, runs, tasks, units};
+use super::{definition, health, openapi, runs, tasks, units};
 
 /// How much of a path is logged.
 const PATH_LOGGED_CHARS: usize = 120;
@@ -59,6 +59,7 @@ pub fn counted_routes() -> Routes {
         ("/v1/runs/{id}/approve", post(runs::approve)),
         ("/v1/tasks/{id}/log", get(tasks::log)),
         ("/v1/units", get(units::list)),
+        ("/v1/definition", get(definition::show)),
         ("/v1/openapi.json", get(openapi::document)),
     ]
 }

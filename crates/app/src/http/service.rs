@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use portcullis_model::api::{
-    ApproveRequest, EventView, Health, RunPage, RunView, TriggerRequest, TriggerResponse, UnitPage,
+    ApproveRequest, DefinitionView, EventView, Health, RunPage, RunView, TriggerRequest, TriggerResponse, UnitPage,
 };
 use portcullis_model::{Code, Fault, RunId, TaskId, UnitPath};
 
@@ -166,6 +166,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Units of the account at the protected branch's head, by path, after `after`.
     fn units(&self, caller: Bearer, after: Option<UnitPath>, limit: u32) -> Answer<'_, UnitPage>;
+
+    /// The definition in force, and one that was refused.
+    fn definition(&self, caller: Bearer) -> Answer<'_, DefinitionView>;
 
     /// Whether the process works at all. Never waits.
     fn health(&self) -> Health;

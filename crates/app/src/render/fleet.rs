@@ -7,6 +7,7 @@ use portcullis_fleet::{
     Access, AccountDiff, AssertChange, Change, Conditions, Finding, Fleet, FleetDiff, Kind, LayerName, Repeated,
     RightChange, Setting, Written,
 };
+use portcullis_model::api::DefinitionView;
 use serde_json::Value as Json;
 
 use super::table::{self, Cell};
@@ -346,6 +347,26 @@ pub fn patch(diff: &str) -> String {
             _ => Style::new(),
         };
         let _ = writeln!(text, "{}", plain(line).style(style));
+    }
+    text
+}
+
+/// The definition that a runner goes by, and the one that it refused.
+pub fn status(view: &DefinitionView) -> String {
+    let mut text = match &view.in_force {
+        None => format!("{}: no definition is in force\n", plain(view.account.as_str())),
+        Some(it) => format!(
+            "{}: in force is {} of commit {}, since {}\n",
+            plain(view.account.as_str()),
+            it.digest.short(),
+            it.commit.short(),
+            it.since
+        ),
+    };
+    if let Some(refused) = &view.refused {
+        let (commit, since) = (refused.commit.short(), refused.since);
+        let fault = super::fault::text(&crate::outcome::fault_of(refused.problem.clone()));
+        let _ = write!(text, "refused is that of commit {commit}, since {since}:\n\n{fault}");
     }
     text
 }

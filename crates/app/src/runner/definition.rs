@@ -6,24 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use portcullis_estate::{AccountFacts, Entry, Estate, GitSource, Source, ToolFacts};
 use portcullis_fleet::{Account, Driver, Fleet};
 use portcullis_mirror::Mirror;
-use portcullis_model::record::ApplyRule;
-use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Fault};
+use portcullis_model::ledger::Record;
+use portcullis_model::record::{ApplyRule, DefinitionPin};
+use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Digest, Fault, PrincipalName};
 use portcullis_policy::{Grant, Grants, Principal};
 use portcullis_sources::Sources;
+use portcullis_store::Store;
 use portcullis_trust::oidc::{Identity, Verifier};
 use tokio::sync::watch;
 
 use super::estates::Estates;
-use super::first;
 use super::tool::{Tool, Tools};
+use super::{first, now};
 use crate::gate::{Newer, Rules};
 use crate::options::ServeOptions;
 
 /// Between two looks at the protected branch without a request.
 const POLL: Duration = Duration::from_secs(30);
+/// Definitions that are kept for runs that go by them, besides the one in force.
+const KEPT: usize = 16;
 /// The least time between two looks that anybody may cause.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
@@ -40,6 +45,21 @@ pub struct Definition {
     pub terragrunt: Option<Tool>,
     /// The branch that it was read from.
     pub protected: BranchName,
+    /// Names what it says for this account.
+    pub digest: Digest,
+    /// Since when it, or one that says the same, is in force (UTC).
+    pub since: Timestamp,
+}
+
+/// A definition that did not come into force.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The commit at the head of the protected branch.
+    pub commit: CommitId,
+    /// Since when (UTC).
+    pub since: Timestamp,
+    /// Why.
+    pub fault: Fault,
 }
 
 impl Definition {
@@ -80,7 +100,11 @@ pub struct Definitions {
     tools: Tools,
     in_force: watch::Sender<Option<Arc<Definition>>>,
     rules: watch::Sender<Option<Arc<Rules>>>,
+    store: Store,
     trouble: Mutex<Option<Fault>>,
+    refused: Mutex<Option<Refused>>,
+    /// Those that unfinished runs go by, of which some are not in force any more.
+    kept: Mutex<Vec<Arc<Definition>>>,
     /// When the repository was last fetched, whoever asked for it.
     looked: Mutex<Option<Instant>>,
     estates: Estates,
@@ -95,6 +119,7 @@ impl Definitions {
         sources: Arc<Sources>,
         verifier: Arc<Verifier>,
         tools: Tools,
+        store: Store,
     ) -> Self {
         Definitions {
             account: options.account.clone(),
@@ -105,7 +130,10 @@ impl Definitions {
             tools,
             in_force: watch::channel(None).0,
             rules: watch::channel(None).0,
+            store,
             trouble: Mutex::new(None),
+            refused: Mutex::new(None),
+            kept: Mutex::new(Vec::new()),
             looked: Mutex::new(None),
             one_at_a_time: tokio::sync::Mutex::new(()),
         }
@@ -126,12 +154,57 @@ impl Definitions {
         lock(&self.trouble).clone()
     }
 
-    /// Fetches the repository and takes the definition at the head of the protected branch, if it has no fault.
-    /// The last good one stays in force otherwise, and what is wrong is shown by [`Definitions::trouble`].
+    /// The definition at the head of the protected branch, if it was refused.
+    pub fn refused(&self) -> Option<Refused> {
+        lock(&self.refused).clone()
+    }
+
+    /// The definition that a run goes by, though another may be in force.
+    ///
+    /// # Errors
+    /// Those of a definition that can no longer be read, or whose tools are gone.
+    pub async fn pinned(&self, pin: &DefinitionPin) -> Result<Arc<Definition>, Fault> {
+        let kept = lock(&self.kept).clone();
+        let mut known = self.in_force().into_iter().chain(kept);
+        if let Some(definition) = known.find(|definition| definition.digest == pin.digest) {
+            return Ok(definition);
+        }
+        let definition = Arc::new(self.read(&pin.commit).await?);
+        self.keep(&definition);
+        Ok(definition)
+    }
+
+    fn keep(&self, definition: &Arc<Definition>) {
+        let mut kept = lock(&self.kept);
+        kept.retain(|other| other.digest != definition.digest);
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(definition.clone());
+    }
+
+    /// What a runner starts with: the head's definition, or the last one that was in force if that one has a fault.
+    pub async fn start(&self) {
+        if self.refresh(&[]).await.is_ok() && self.in_force().is_some() {
+            return;
+        }
+        let taken = async {
+            let Some((commit, since)) = self.store.definition_last().await? else { return Ok(()) };
+            let definition = Definition { since, ..self.read(&commit).await? };
+            self.switch(definition)
+        };
+        if let Err(fault) = taken.await {
+            tracing::warn!(code = %fault.code(), "the definition that was in force before cannot be taken up: {fault}");
+        }
+    }
+
+    /// Fetches the repository and takes the definition at the head of the protected branch, if it has no fault, and
+    /// does not lock out who brought it. The last good one stays in force otherwise, and what is wrong is shown by
+    /// [`Definitions::trouble`] and [`Definitions::refused`].
     ///
     /// # Errors
     /// 08xx when the repository cannot be fetched.
-    pub async fn refresh(&self) -> Result<(), Fault> {
+    pub async fn refresh(&self, brought_by: &[PrincipalName]) -> Result<(), Fault> {
         *lock(&self.looked) = Some(Instant::now());
         // Not under the lock: calls at the same time share a fetch.
         if let Err(fault) = self.mirror.fetch().await {
@@ -139,7 +212,7 @@ impl Definitions {
             return Err(fault);
         }
         let _one = self.one_at_a_time.lock().await;
-        let taken = self.take_head().await;
+        let taken = self.take_head(brought_by).await;
         self.note(taken.as_ref().err());
         Ok(())
     }
@@ -164,30 +237,54 @@ impl Definitions {
         *trouble = fault.cloned();
     }
 
-    async fn take_head(&self) -> Result<(), Fault> {
+    async fn take_head(&self, brought_by: &[PrincipalName]) -> Result<(), Fault> {
         let commit = self.mirror.branch(&self.protected).await?;
-        if self.in_force().is_some_and(|definition| definition.commit == commit) {
+        let before = self.in_force();
+        if before.as_ref().is_some_and(|definition| definition.commit == commit) {
+            *lock(&self.refused) = None;
             return Ok(());
         }
-        let (git_dir, name, at) = (self.mirror.git_dir().to_path_buf(), self.account.clone(), commit.clone());
-        let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
-        let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
-        let changes = match self.in_force() {
-            Some(before) => account.in_place_of(&before.account)?,
+        match self.take(&commit, before.as_deref(), brought_by).await {
+            Ok(()) => {
+                *lock(&self.refused) = None;
+                Ok(())
+            }
+            Err(fault) => {
+                self.refuse(commit, &fault).await?;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Puts a refusal on record, once for each commit and reason.
+    async fn refuse(&self, commit: CommitId, fault: &Fault) -> Result<(), Fault> {
+        let known = self.refused().filter(|known| known.commit == commit && known.fault.code() == fault.code());
+        let since = known.as_ref().map_or_else(now, |known| known.since);
+        if known.is_none() {
+            let record = Record::DefinitionRefused { commit: commit.clone(), code: fault.code() };
+            self.store.ledger_append(since, &record).await?;
+        }
+        *lock(&self.refused) = Some(Refused { commit, since, fault: fault.clone() });
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        commit: &CommitId,
+        before: Option<&Definition>,
+        brought_by: &[PrincipalName],
+    ) -> Result<(), Fault> {
+        let mut definition = self.read(commit).await?;
+        let changes = match before {
+            Some(before) if before.digest == definition.digest => Vec::new(),
+            // Found by looking, and not by a request: it was brought by who last had something applied, most likely.
+            Some(before) if brought_by.is_empty() => {
+                let last = self.store.principals_of_last_apply().await?;
+                definition.account.in_place_of(&before.account, &last)?
+            }
+            Some(before) => definition.account.in_place_of(&before.account, brought_by)?,
             None => Vec::new(),
         };
-        let tool = self.tools.find(account.tools.tool.as_ref()).await?;
-        let terragrunt = match account.tools.driver {
-            Driver::Native => None,
-            Driver::Terragrunt => Some(self.tools.find_terragrunt(account.tools.terragrunt.as_ref()).await?),
-        };
-        let identities = account.identities.iter().map(|(name, identity)| Identity {
-            name: name.clone(),
-            issuer: identity.issuer.clone(),
-            jwks_uri: identity.jwks_uri.clone(),
-            audience: identity.audience.clone(),
-        });
-        self.verifier.replace(identities.collect()).map_err(first)?;
         for change in changes {
             let what = match (&change.before, &change.after) {
                 (None, _) => "is new",
@@ -196,9 +293,52 @@ impl Definitions {
             };
             tracing::info!(%commit, "a right {what} with this definition: {}", change.right);
         }
-        let rules = rules(&account, &self.protected);
-        let definition = Definition { commit, account, tool, terragrunt, protected: self.protected.clone() };
-        self.in_force.send_replace(Some(Arc::new(definition)));
+        match before {
+            Some(before) if before.digest == definition.digest => definition.since = before.since,
+            _ => {
+                let record = Record::DefinitionInForce {
+                    commit: commit.clone(),
+                    definition: definition.digest,
+                    replaced: before.map(|before| before.digest),
+                };
+                self.store.ledger_append(definition.since, &record).await?;
+            }
+        }
+        self.switch(definition)
+    }
+
+    /// A definition at a commit, with the programs that it wants.
+    async fn read(&self, commit: &CommitId) -> Result<Definition, Fault> {
+        let (git_dir, name, at) = (self.mirror.git_dir().to_path_buf(), self.account.clone(), commit.clone());
+        let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
+        let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
+        let tool = self.tools.find(account.tools.tool.as_ref()).await?;
+        let terragrunt = match account.tools.driver {
+            Driver::Native => None,
+            Driver::Terragrunt => Some(self.tools.find_terragrunt(account.tools.terragrunt.as_ref()).await?),
+        };
+        let digest = account.digest()?;
+        let (commit, protected) = (commit.clone(), self.protected.clone());
+        Ok(Definition { commit, account, tool, terragrunt, protected, digest, since: now() })
+    }
+
+    /// From now on this one is in force, in one step for each of those who look at it.
+    fn switch(&self, definition: Definition) -> Result<(), Fault> {
+        let identities = definition.account.identities.iter().map(|(name, identity)| Identity {
+            name: name.clone(),
+            issuer: identity.issuer.clone(),
+            jwks_uri: identity.jwks_uri.clone(),
+            jwks: identity.jwks.clone(),
+            audience: identity.audience.clone(),
+        });
+        self.verifier.replace(identities.collect()).map_err(first)?;
+        let rules = rules(&definition, &self.protected);
+        let definition = Arc::new(definition);
+        if let Some(before) = self.in_force() {
+            // Runs that were accepted under it go by it.
+            self.keep(&before);
+        }
+        self.in_force.send_replace(Some(definition));
         self.rules.send_replace(Some(Arc::new(rules)));
         Ok(())
     }
@@ -214,7 +354,7 @@ pub async fn poll(definitions: Arc<Definitions>) {
         }
         tokio::time::sleep(POLL).await;
         // What is wrong is noted by it.
-        let _ = definitions.refresh().await;
+        let _ = definitions.refresh(&[]).await;
     }
 }
 
@@ -253,7 +393,8 @@ pub(crate) fn one_fault(faults: Vec<Fault>) -> Fault {
 }
 
 /// The account's rights, in the terms of the gate.
-fn rules(account: &Account, protected: &BranchName) -> Rules {
+fn rules(definition: &Definition, protected: &BranchName) -> Rules {
+    let account = &definition.account;
     let principals = account.principals.iter().map(|(name, principal)| {
         (name.clone(), Principal { identity: principal.identity.clone(), claims: principal.claims.clone() })
     });
@@ -276,12 +417,13 @@ fn rules(account: &Account, protected: &BranchName) -> Rules {
             unreviewed: grant.unreviewed,
             approvals: grant.approvals.max(1),
         }),
+        definition: DefinitionPin { commit: definition.commit.clone(), digest: definition.digest },
     }
 }
 
 impl Newer for Definitions {
-    fn refresh(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(Definitions::refresh(self))
+    fn refresh<'a>(&'a self, who: &'a [PrincipalName]) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(Definitions::refresh(self, who))
     }
 
     fn refresh_bounded(&self) -> BoxFuture<'_, bool> {
@@ -295,7 +437,7 @@ impl Newer for Definitions {
                 // Before the fetch: those who ask meanwhile do not wait for it.
                 *looked = Some(Instant::now());
             }
-            if Definitions::refresh(self).await.is_err() {
+            if Definitions::refresh(self, &[]).await.is_err() {
                 return false;
             }
             match (before, self.in_force()) {

@@ -63,9 +63,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
     let tools = tool::Tools::new(options.tool.clone(), options.terragrunt.clone(), options.search_path.clone());
     let verifier = Arc::new(Verifier::new(Vec::new()).map_err(first)?);
     let sources = Arc::new(sources(&options, &data)?);
-    let definitions = Arc::new(Definitions::new(&options, mirror.clone(), sources.clone(), verifier.clone(), tools));
+    let definitions =
+        Arc::new(Definitions::new(&options, mirror.clone(), sources.clone(), verifier.clone(), tools, store.clone()));
     // A definition that is refused is shown by /readyz and mended by the next push: no reason not to start.
-    let _ = definitions.refresh().await;
+    definitions.start().await;
     release_locks(&store).await?;
     let network = Network::new(Secrets::new(options.secrets.clone()));
     let worker = Worker::new(store.clone(), mirror.clone(), sources, executor, definitions.clone(), network, &data)?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use portcullis_engine::runtime::Handle;
 use portcullis_model::api::{
-    ApproveRequest, Health, RunPage, RunView, TriggerRequest, TriggerResponse, UnitPage, UnitView,
+    ApproveRequest, DefinitionView, Health, InForceView, RefusedView, RunPage, RunView, TriggerRequest,
+    TriggerResponse, UnitPage, UnitView,
 };
 use portcullis_model::{AccountName, Code, Fault, RunId, TaskId, UnitPath};
 use portcullis_store::Store;
@@ -18,6 +19,7 @@ use crate::gate::entry::not_ready;
 use crate::gate::{Gate, no_such_run};
 use crate::http::views::run_view;
 use crate::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
+use crate::outcome::problem_of;
 
 /// Less space than this on the data folder's disk is a problem worth saying, in bytes.
 const SPACE_MIN_BYTES: u64 = 64 << 20;
@@ -211,7 +213,7 @@ impl Service for Runner {
         Box::pin(async move {
             self.gate.reader(&caller, None).await?;
             // A repository that cannot be fetched is shown by `/v1/readyz`; the list is that of the last look then.
-            let _ = self.definitions.refresh().await;
+            let _ = self.definitions.refresh(&[]).await;
             let definition = self.definitions.in_force().ok_or_else(not_ready)?;
             let (commit, estate) = self.definitions.estate_in_force(&definition).await?;
             let applied = self.store.applied_list().await?;
@@ -229,6 +231,25 @@ impl Service for Runner {
             }
             let next = units.last().filter(|_| more).map(|unit| unit.path.to_string());
             Ok(UnitPage { commit, units, next })
+        })
+    }
+
+    fn definition(&self, caller: Bearer) -> Answer<'_, DefinitionView> {
+        Box::pin(async move {
+            self.gate.reader(&caller, None).await?;
+            // A repository that cannot be fetched is shown by `/v1/readyz`.
+            let _ = self.definitions.refresh(&[]).await;
+            let in_force = self.definitions.in_force().map(|definition| InForceView {
+                commit: definition.commit.clone(),
+                digest: definition.digest,
+                since: definition.since,
+            });
+            let refused = self.definitions.refused().map(|refused| RefusedView {
+                problem: problem_of(&refused.fault),
+                commit: refused.commit,
+                since: refused.since,
+            });
+            Ok(DefinitionView { account: self.account.clone(), in_force, refused })
         })
     }
 

@@ -76,9 +76,12 @@ impl Worker {
         Ok(Worker { store, mirror, sources, executor, definitions, checkouts, doors, network })
     }
 
-    /// The definition in force.
-    pub(crate) fn definition(&self) -> Result<Arc<Definition>, Fault> {
-        self.definitions.in_force().ok_or_else(not_ready)
+    /// The definition that a run goes by: the one that was in force when it was accepted.
+    pub(crate) async fn definition(&self, run: &RunRecord) -> Result<Arc<Definition>, Fault> {
+        match &run.definition {
+            Some(pin) => self.definitions.pinned(pin).await,
+            None => self.definitions.in_force().ok_or_else(not_ready),
+        }
     }
 
     /// The estate at a commit.

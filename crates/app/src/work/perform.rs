@@ -114,6 +114,7 @@ async fn plan_and_decide(
         approved: approved_change.as_ref().map(|change| Approved { change }),
         begun: begun_change.as_ref().map(|(plan, change)| Begun { plan: *plan, change }),
         approvals: &request.task.approvals,
+        now: now(),
     })?;
     Ok(JobDone::Decided { plan: record.digest, summary: record.summary, verdict })
 }
@@ -214,8 +215,8 @@ async fn apply(
     let record =
         record.ok_or_else(|| Fault::new(Code::PLAN_UNKNOWN, format!("plan {} is not kept here", plan.short())))?;
     if record.input_digest != subject.input_digest || !is_intact(worker, &record, &inputs).await? {
-        let approved =
-            is_approved(&request.run.rule, &request.task.approvals, plan) || basis == TaskResult::AppliedApproved;
+        let approved = is_approved(&request.run.rule, &request.task.approvals, plan, now())
+            || basis == TaskResult::AppliedApproved;
         let (reviewed, approved) = if approved { (None, Some(&record)) } else { (Some(&record), None) };
         return plan_and_decide(worker, request, &subject, &inputs, reviewed, approved, &mut stop).await;
     }

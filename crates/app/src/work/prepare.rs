@@ -24,7 +24,7 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
         return Err(Fault::new(Code::UNKNOWN_ACTION, format!("`{}` is no action on units", run.action.kind))
             .remedy("Ask for `plan` or `apply`."));
     }
-    let definition = worker.definition()?;
+    let definition = worker.definition(run).await?;
     let head = worker.estate(&definition, &run.commit).await?;
     let applied: BTreeMap<UnitPath, Digest> =
         worker.store.applied_list().await?.into_iter().map(|(unit, record)| (unit, record.input_digest)).collect();

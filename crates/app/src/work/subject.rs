@@ -32,7 +32,7 @@ impl Subject {
     /// `PC-0107` when there is no such unit, and the unit's own faults.
     pub async fn find(worker: &Worker, request: &JobRequest) -> Result<Self, Fault> {
         let begun = Instant::now();
-        let definition = worker.definition()?;
+        let definition = worker.definition(&request.run).await?;
         let estate = worker.estate(&definition, &request.run.commit).await?;
         took("evaluate", &request.task.unit, begun);
         let input_digest = known(&estate, &request.task.unit)?.input_digest;

@@ -13,11 +13,13 @@ use std::time::Duration;
 use portcullis_app::http::listener::Limits;
 use portcullis_app::http::router::{Shared, router};
 use portcullis_app::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
+use portcullis_app::outcome::problem_of;
 use portcullis_model::api::{
-    ApproveRequest, EventView, Health, RunPage, RunView, TaskView, TriggerRequest, TriggerResponse, UnitPage,
+    ApproveRequest, DefinitionView, EventView, Health, InForceView, RefusedView, RunPage, RunView, TaskView,
+    TriggerRequest, TriggerResponse, UnitPage,
 };
 use portcullis_model::run::{EventKind, RunState, TaskState};
-use portcullis_model::{Code, Digest, Fault, RunId, TaskId, UnitPath};
+use portcullis_model::{AccountName, Code, CommitId, Digest, Fault, RunId, TaskId, UnitPath};
 use tokio::sync::{Notify, oneshot, watch};
 
 /// The one run's id.
@@ -207,6 +209,10 @@ impl Inner {
     }
 }
 
+fn commit(digit: char) -> CommitId {
+    CommitId::parse(&String::from_iter([digit; 40])).unwrap()
+}
+
 fn known(caller: &Bearer) -> Result<(), Fault> {
     if [TOKEN, READ_TOKEN].contains(&caller.expose()) {
         return Ok(());
@@ -235,6 +241,22 @@ impl Service for Inner {
                     run: RunView { state: RunState::Accepted, ended_at: None, tasks: Vec::new(), ..state.run.clone() },
                     read_token: key.is_none().then(|| READ_TOKEN.into()),
                 }),
+            })
+        })
+    }
+
+    fn definition(&self, caller: Bearer) -> Answer<'_, DefinitionView> {
+        Box::pin(async move {
+            known(&caller)?;
+            self.ask("definition".into(), |_| {
+                let fault =
+                    Fault::new(Code::FLEET_LOCKS_OUT, "nobody could \u{1b}[2Japply").remedy("Let somebody apply.");
+                let since = "2026-01-02T03:04:05Z".parse().unwrap();
+                Ok(DefinitionView {
+                    account: AccountName::parse("dev").unwrap(),
+                    in_force: Some(InForceView { commit: commit('a'), digest: digest(7), since }),
+                    refused: Some(RefusedView { commit: commit('b'), since, problem: problem_of(&fault) }),
+                })
             })
         })
     }

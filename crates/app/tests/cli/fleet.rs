@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use portcullis_model::RunState;
 use portcullis_testkit::LiveRepo;
 
+use super::fake::{Fake, TOKEN, digest};
 use super::program::{Said, run_with};
 
 fn fleet(live: &LiveRepo, arguments: &[&str]) -> Said {
@@ -153,4 +155,27 @@ fn the_example_repeats_nothing_and_an_extraction_leaves_it_as_it_is() {
     assert_eq!(fleet(&live, &["report", "--exit-code"]).code, 0);
     let said = fleet(&live, &["extract", "--diff"]);
     assert!(said.code == 0 && said.out == "No account or profile repeats what another says.\n", "{said:?}");
+}
+
+#[test]
+fn the_definition_of_a_runner_is_shown_with_the_one_that_it_refused() {
+    let fake = Fake::start("plan", RunState::Succeeded, Vec::new());
+    let url = fake.url();
+    let status = |more: &[&str]| {
+        let all = [&["fleet", "status", "--runner", url.as_str(), "--color", "never"], more].concat();
+        run_with(&all, &[("PORTCULLIS_TOKEN", TOKEN)])
+    };
+    let said = status(&[]);
+    // The head of the protected branch is not what decides.
+    assert_eq!(said.code, 1, "{said:?}");
+    let digest = digest(7).short();
+    let wanted = format!(
+        "dev: in force is {digest} of commit aaaaaaaaaaaa, since 2026-01-02T03:04:05Z\n\
+         refused is that of commit bbbbbbbbbbbb, since 2026-01-02T03:04:05Z:\n"
+    );
+    assert!(said.out.starts_with(&wanted), "{said:?}");
+    assert!(said.out.contains("PC-0509") && said.out.contains("Let somebody apply."), "{said:?}");
+    assert!(!said.out.contains('\u{1b}'), "{said:?}");
+    let view: serde_json::Value = serde_json::from_str(&status(&["--json"]).out).unwrap();
+    assert_eq!(view["refused"]["problem"]["code"], "PC-0509", "{view:#}");
 }

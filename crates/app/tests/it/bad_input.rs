@@ -232,7 +232,7 @@ async fn a_definition_with_a_fault_is_shown_and_the_last_good_one_stays() {
         (good.replace("  id   = \"333333333333\"\n", ""), Code::FLEET_ACCOUNT_WITHOUT_ID),
         (format!("{good}\n}}"), Code::FLEET_SYNTAX),
         (good.replace("allow = [\"live-ci\"]", "allow = [\"ghost\"]"), Code::FLEET_UNKNOWN_NAME),
-        (good.replace("actor = \"ada\"", "actor = \"*\""), Code::FLEET_TYPE),
+        (good.replace("actor = [\"ada\"", "actor = [\"*\""), Code::FLEET_TYPE),
         (good.replace("account \"dev\"", "account \"development\""), Code::FLEET_ACCOUNT_UNKNOWN),
         (good.replace("allow     = [\"live-merge\"]", "allow     = []"), Code::FLEET_LOCKS_OUT),
         (format!("{good}\nimport \"x\" {{\n  path = \"nowhere.hcl\"\n}}\n"), Code::FLEET_IMPORT),

@@ -57,7 +57,7 @@ principal "live-merge" {{
 }}
 principal "lead" {{
   identity = "ci"
-  claims   = {{ actor = "ada" }}
+  claims   = {{ actor = ["ada", "grace", "linus"] }}
 }}
 account "dev" {{
   id   = "111111111111"
@@ -107,7 +107,7 @@ pub struct Fixture {
     stop: Option<oneshot::Sender<()>>,
     serving: Option<tokio::task::JoinHandle<()>>,
     http: reqwest::Client,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// An answer of the runner.
@@ -160,8 +160,9 @@ impl Fixture {
         let tools = Tools::new(options.tool.clone(), None, None);
         let sources = portcullis_sources::Settings::new(options.data.join("sources"));
         let sources = Arc::new(portcullis_sources::Sources::open(sources).unwrap());
-        let definitions = Arc::new(Definitions::new(&options, mirror.clone(), sources, verifier.clone(), tools));
-        definitions.refresh().await.unwrap();
+        let definitions =
+            Arc::new(Definitions::new(&options, mirror.clone(), sources, verifier.clone(), tools, store.clone()));
+        definitions.start().await;
         let unfinished = store.runs_unfinished().await.unwrap();
         let journal = Arc::new(StoreJournal(store.clone()));
         let engine = start(unfinished, Settings { parallel: 2 }, journal, Arc::new(Script)).await.unwrap();
@@ -202,7 +203,7 @@ impl Fixture {
             stop: Some(stop),
             serving: Some(serving),
             http,
-            _data: data,
+            data,
         }
     }
 
@@ -302,6 +303,14 @@ impl Fixture {
         commit
     }
 
+    /// Stops it, and starts another over the same data folder.
+    pub async fn again(mut self) -> Self {
+        self.stop().await;
+        self.engine.shutdown(Duration::ZERO).await;
+        self.store.close().await;
+        Self::start(self.repo, self.issuer, self.data, Limits::default(), Transport::Loopback).await
+    }
+
     /// Tells the listener to stop; returns when it has.
     pub async fn stop(&mut self) {
         drop(self.stop.take());
@@ -321,6 +330,15 @@ pub fn claims(who: Who) -> Value {
         Who::Lead => json!({"aud": AUDIENCE, "actor": "ada", "sub": "ada"}),
         Who::Stranger => json!({"aud": AUDIENCE, "repository_id": "666", "sub": "stranger"}),
     }
+}
+
+/// The claims of a caller, with others in place of some.
+pub fn claims_with(who: Who, changes: Value) -> Value {
+    let mut claims = claims(who);
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
 }
 
 /// `main` with two units of `dev`, one of `prod` and a link; branches `feature` and `slow`; a tag `v1`.

@@ -1,10 +1,10 @@
 //! What the gate does with requests: idempotent ones, spent tokens, definitions that change, floods.
 
-use portcullis_model::{BranchName, Code, CommitId};
+use portcullis_model::{BranchName, Code, CommitId, Digest};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, Who, claims, definition};
+use crate::fixture::{Fixture, Who, claims, claims_with, definition};
 
 fn plan() -> Value {
     json!({"action": "plan", "repository": "live", "ref": "feature"})
@@ -153,7 +153,7 @@ async fn who_asked_for_a_run_may_not_approve_it() {
     // Somebody who may do both.
     let both = |sub: &str| {
         let mut claims = claims(Who::Merge);
-        claims["actor"] = json!("ada");
+        claims["actor"] = json!(sub);
         claims["sub"] = json!(sub);
         fixture.issuer.mint(claims)
     };
@@ -174,4 +174,48 @@ async fn who_asked_for_a_run_may_not_approve_it() {
     fixture.until(&run, "succeeded").await;
     let spent = fixture.send("POST", "/v1/runs", Some(&token), Some(&body)).await;
     assert_eq!(spent.code(), Code::TOKEN_REPLAYED.to_string());
+}
+
+#[tokio::test]
+async fn who_had_a_hand_in_a_change_may_not_approve_it() {
+    let fixture = Fixture::new().await;
+    // The same person by another claim than the subject: a job of theirs merged it.
+    let merger = claims_with(Who::Merge, json!({"actor": "ada", "actor_id": 7}));
+    let body = json!({"action": "apply", "repository": "live", "ref": "main"});
+    let said = fixture.send("POST", "/v1/runs", Some(&fixture.issuer.mint(merger)), Some(&body)).await;
+    assert_eq!(said.status, StatusCode::CREATED, "{said:?}");
+    let run = said.body["run"]["id"].as_str().unwrap().to_owned();
+    let held = fixture.until(&run, "held").await;
+    let plans = json!({"plans": [held["tasks"][1]["held_plan"]]});
+    let author = fixture.repo.git(&["log", "-1", "--format=%ae"]).trim().to_uppercase();
+    for own in [
+        json!({"actor": "ada", "sub": "x"}),
+        json!({"actor": "grace", "actor_id": "7"}),
+        // Who wrote the commit, by their address.
+        json!({"actor": "grace", "email": author}),
+    ] {
+        let token = fixture.issuer.mint(claims_with(Who::Lead, own.clone()));
+        let said = fixture.send("POST", &format!("/v1/runs/{run}/approve"), Some(&token), Some(&plans)).await;
+        assert_eq!((said.status, said.code()), (StatusCode::FORBIDDEN, "PC-0301"), "{own}: {said:?}");
+        assert_eq!(fixture.decisions().await[0].reason, "the approver had a hand in the change");
+    }
+    let token = fixture.issuer.mint(claims_with(Who::Lead, json!({"actor": "grace", "sub": "grace", "email": "g@x"})));
+    let said = fixture.send("POST", &format!("/v1/runs/{run}/approve"), Some(&token), Some(&plans)).await;
+    assert_eq!(said.status, StatusCode::OK, "{said:?}");
+    let granted = fixture.decisions().await.remove(0);
+    assert_eq!(json!(granted.plans), plans["plans"], "the record names what was approved");
+    fixture.until(&run, "succeeded").await;
+}
+
+#[tokio::test]
+async fn a_refused_token_is_on_record_by_its_digest_alone() {
+    let fixture = Fixture::new().await;
+    let token = fixture.token(Who::Stranger);
+    fixture.send("GET", "/v1/runs", Some(&token), None).await;
+    let row = fixture.decisions().await.remove(0);
+    assert_eq!(row.token, Some(Digest::of(token.as_bytes())));
+    assert_eq!(row.definition, fixture.definitions.in_force().map(|definition| definition.digest));
+    let ledger = fixture.store.ledger().page(0, 1000).await.unwrap();
+    let signature = token.rsplit('.').next().unwrap();
+    assert!(ledger.iter().all(|entry| !entry.text.contains(signature)));
 }

@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_input;
 mod connections;
+mod definition;
 mod error_pages;
 mod fixture;
 mod gate;

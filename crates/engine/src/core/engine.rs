@@ -242,13 +242,15 @@ impl Engine {
         let mut counted = false;
         for (at, task) in run.tasks.iter_mut().enumerate() {
             let Some(plan) = held_plan(task).filter(|plan| plans.contains(plan)) else { continue };
-            if task.record.approvals.iter().any(|approval| approval.by == by && approval.plan == plan) {
+            let same = |approval: &Approval| approval.by == by && approval.plan == plan;
+            if task.record.approvals.iter().any(|approval| same(approval) && approval.counts_at(turn.now)) {
                 continue;
             }
+            task.record.approvals.retain(|approval| !same(approval));
             counted = true;
             task.record.approvals.push(Approval { by: by.clone(), plan, at: turn.now });
             turn.touch((number, at));
-            if is_approved(&run.record.rule, &task.record.approvals, plan) {
+            if is_approved(&run.record.rule, &task.record.approvals, plan, turn.now) {
                 turn.set((number, at), task, TaskState::Waiting);
             }
         }
@@ -321,7 +323,7 @@ impl Engine {
         if !self.draining {
             for at in schedule::choose(&self.runs, self.settings.parallel) {
                 let task = self.runs.get(&at.0).and_then(|run| Some((run, run.tasks.get(at.1)?)));
-                if let Some(job) = task.map(|(run, task)| task.job(&run.record)) {
+                if let Some(job) = task.map(|(run, task)| task.job(&run.record, turn.now)) {
                     self.start(&mut turn, at, job);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use portcullis_model::record::{RunRecord, TaskRecord};
 use portcullis_model::run::TaskResult;
 use portcullis_model::{ActionKind, Fault, RunState, TaskState, UnitPath};
@@ -35,10 +36,11 @@ impl Task {
     }
 
     /// What is to be done for it when it starts.
-    pub fn job(&self, run: &RunRecord) -> Job {
+    pub fn job(&self, run: &RunRecord, now: Timestamp) -> Job {
         match (run.action.kind, self.record.plan) {
             (ActionKind::Apply, Some(plan))
-                if self.record.unknown_outcome_of.is_none() && is_approved(&run.rule, &self.record.approvals, plan) =>
+                if self.record.unknown_outcome_of.is_none()
+                    && is_approved(&run.rule, &self.record.approvals, plan, now) =>
             {
                 Job::Apply { plan, basis: TaskResult::AppliedApproved }
             }

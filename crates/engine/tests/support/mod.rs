@@ -49,6 +49,8 @@ pub fn run(number: u64, kind: ActionKind) -> RunRecord {
         fault: None,
         message: None,
         cancelled_by: None,
+        definition: None,
+        involved: vec![],
         created_at: at(number.try_into().unwrap()),
         ended_at: None,
     }

@@ -220,3 +220,34 @@ fn what_nobody_uses_and_what_cannot_be_checked_is_found() {
     assert!(told[1].contains("tokens of identity `github`"), "{told:?}");
     assert!(told[2].contains("no principal is of identity `old`"), "{told:?}");
 }
+
+/// Who may apply before and after, and who brought the change.
+fn takes(before: &str, after: &str, brought_by: &[&str]) -> Result<(), portcullis_model::Code> {
+    let more = "principal \"other\" {\n  identity = \"github\"\n  claims = { repository_id = \"2\" }\n}\n";
+    let dev = |allow: &str| {
+        let text = format!(
+            "{more}account \"dev\" {{\n  id = \"1\"\n  action \"plan\" {{\n    allow = [\"ci\"]\n  }}\n  action \"apply\" {{\n    allow = [{allow}]\n  }}\n}}\n"
+        );
+        crate::account(&crate::with(&text).unwrap(), "dev")
+    };
+    let brought: Vec<_> = brought_by.iter().map(|name| portcullis_model::PrincipalName::parse(name).unwrap()).collect();
+    dev(after).in_place_of(&dev(before), &brought).map(drop).map_err(|fault| fault.code())
+}
+
+#[test]
+fn a_definition_does_not_lock_out_who_brought_it() {
+    let out = Err(portcullis_model::Code::FLEET_LOCKS_OUT);
+    let (merge, other, both) = ("\"merge\"", "\"other\"", "\"merge\", \"other\"");
+    // Somebody new is in its place.
+    assert_eq!(takes(merge, other, &["merge"]), Ok(()));
+    // The one that is left was there before.
+    assert_eq!(takes(both, other, &["merge"]), out);
+    assert_eq!(takes(both, other, &["ci", "merge"]), out);
+    // It is brought by who stays, or by nobody who could apply.
+    assert_eq!(takes(both, other, &["other"]), Ok(()));
+    assert_eq!(takes(both, other, &["merge", "other"]), Ok(()));
+    assert_eq!(takes(both, other, &["ci"]), Ok(()));
+    assert_eq!(takes(both, other, &[]), Ok(()));
+    assert_eq!(takes(both, both, &["merge"]), Ok(()));
+    assert_eq!(takes(both, "", &["ci"]), out);
+}

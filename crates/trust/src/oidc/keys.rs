@@ -92,6 +92,11 @@ impl KeySet {
         Some(KeySet { keys })
     }
 
+    /// Whether no key of it can be used.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Checks a token's signature with the key that it names.
     pub fn judge(&self, token: &Unverified<'_>) -> Result<Judgement, Fault> {
         let named: Vec<&Key> = match &token.kid {

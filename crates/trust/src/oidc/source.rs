@@ -67,10 +67,40 @@ impl Connection {
     }
 }
 
+/// Where the keys of an issuer are.
+#[derive(Clone)]
+pub(super) enum KeyPlace {
+    /// Where its discovery document says.
+    Discovered,
+    /// Here.
+    At(Url),
+    /// In the fleet definition: the document, and the keys that it holds.
+    Pinned(String, Arc<KeySet>),
+}
+
+impl KeyPlace {
+    /// Of a key set with at least one key that can be used.
+    pub fn pinned(document: &str) -> Option<Self> {
+        let keys = KeySet::parse(document.as_bytes()).filter(|keys| !keys.is_empty())?;
+        Some(KeyPlace::Pinned(document.to_owned(), Arc::new(keys)))
+    }
+}
+
+impl PartialEq for KeyPlace {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (KeyPlace::Discovered, KeyPlace::Discovered) => true,
+            (KeyPlace::At(one), KeyPlace::At(two)) => one == two,
+            (KeyPlace::Pinned(one, _), KeyPlace::Pinned(two, _)) => one == two,
+            _ => false,
+        }
+    }
+}
+
 /// The keys of one issuer, fetched when they are needed.
 pub(super) struct KeySource {
     issuer: String,
-    jwks_uri: Option<Url>,
+    place: KeyPlace,
     client: Client,
     cache: Mutex<Cache>,
     /// Held by the one that fetches.
@@ -86,13 +116,13 @@ struct Cache {
 
 impl KeySource {
     /// For an issuer whose URLs were checked with [`checked_url`].
-    pub fn new(issuer: String, jwks_uri: Option<Url>, client: Client) -> Self {
-        KeySource { issuer, jwks_uri, client, cache: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    pub fn new(issuer: String, place: KeyPlace, client: Client) -> Self {
+        KeySource { issuer, place, client, cache: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
-    /// Where the keys are said to be, if the fleet definition says it.
-    pub fn jwks_uri(&self) -> Option<&Url> {
-        self.jwks_uri.as_ref()
+    /// Where the keys are, as the fleet definition says it.
+    pub fn place(&self) -> &KeyPlace {
+        &self.place
     }
 
     /// Whether the token's signature holds with this issuer's keys.
@@ -104,6 +134,14 @@ impl KeySource {
             )
             .remedy(remedy)
         };
+        if let KeyPlace::Pinned(_, keys) = &self.place {
+            return match keys.judge(token)? {
+                Judgement::Holds => Ok(()),
+                Judgement::UnknownKey => {
+                    Err(unknown("The fleet definition pins the issuer's keys. If it has a new one, add it to `jwks`."))
+                }
+            };
+        }
         let keys = self.keys(now).await?;
         if matches!(keys.judge(token)?, Judgement::Holds) {
             return Ok(());
@@ -190,9 +228,9 @@ impl KeySource {
     }
 
     async fn fetch(&self) -> Result<KeySet, Fault> {
-        let place = match &self.jwks_uri {
-            Some(url) => url.clone(),
-            None => self.discover().await?,
+        let place = match &self.place {
+            KeyPlace::At(url) => url.clone(),
+            KeyPlace::Discovered | KeyPlace::Pinned(..) => self.discover().await?,
         };
         let document = self.get(place).await?;
         KeySet::parse(&document).ok_or_else(|| self.unreachable("what it publishes is no JWKS document"))

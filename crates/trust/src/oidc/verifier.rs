@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portcullis_model::{Code, Digest, Fault, id::quoted};
 use serde_json::{Map, Value};
 
-use super::source::{Connection, KeySource, checked_url};
+use super::source::{Connection, KeyPlace, KeySource, checked_url};
 use super::token::Unverified;
 
 /// An issuer that the fleet definition declares, for one account.
@@ -19,6 +19,8 @@ pub struct Identity {
     pub issuer: String,
     /// Where its keys are. `None`: what `{issuer}/.well-known/openid-configuration` says.
     pub jwks_uri: Option<String>,
+    /// Its keys (a JWKS document), where they are pinned: nothing is fetched.
+    pub jwks: Option<String>,
     /// What `aud` has to be: `portcullis:<fleet>/<account>` unless the fleet says otherwise.
     pub audience: String,
 }
@@ -144,8 +146,8 @@ impl Declared {
         let mut faults = Vec::new();
         let mut declared = Declared::default();
         for identity in identities {
-            let jwks_uri = match check(&identity) {
-                Ok(jwks_uri) => jwks_uri,
+            let place = match check(&identity) {
+                Ok(place) => place,
                 Err(fault) => {
                     faults.push(fault);
                     continue;
@@ -155,14 +157,14 @@ impl Declared {
                 let kept = before
                     .issuers
                     .get(&identity.issuer)
-                    .filter(|known| known.keys.jwks_uri() == jwks_uri.as_ref())
+                    .filter(|known| *known.keys.place() == place)
                     .map(|known| Arc::clone(&known.keys));
                 let keys = kept.unwrap_or_else(|| {
-                    Arc::new(KeySource::new(identity.issuer.clone(), jwks_uri.clone(), client.clone()))
+                    Arc::new(KeySource::new(identity.issuer.clone(), place.clone(), client.clone()))
                 });
                 Issuer { keys, identities: Vec::new() }
             });
-            if issuer.keys.jwks_uri() != jwks_uri.as_ref() {
+            if *issuer.keys.place() != place {
                 faults.push(wrong(&identity, "another identity with this issuer names other keys"));
                 continue;
             }
@@ -172,17 +174,23 @@ impl Declared {
     }
 }
 
-fn check(identity: &Identity) -> Result<Option<reqwest::Url>, Fault> {
+fn check(identity: &Identity) -> Result<KeyPlace, Fault> {
     checked_url(&identity.issuer)
         .map_err(|why| wrong(identity, &format!("issuer {}: {why}", quoted(&identity.issuer))))?;
     if identity.audience.is_empty() {
         return Err(wrong(identity, "its audience is empty"));
     }
-    identity
-        .jwks_uri
-        .as_deref()
-        .map(|text| checked_url(text).map_err(|why| wrong(identity, &format!("jwks_uri {}: {why}", quoted(text)))))
-        .transpose()
+    match (identity.jwks.as_deref(), identity.jwks_uri.as_deref()) {
+        (None, None) => Ok(KeyPlace::Discovered),
+        (None, Some(text)) => match checked_url(text) {
+            Ok(url) => Ok(KeyPlace::At(url)),
+            Err(why) => Err(wrong(identity, &format!("jwks_uri {}: {why}", quoted(text)))),
+        },
+        (Some(text), None) => KeyPlace::pinned(text).ok_or_else(|| {
+            wrong(identity, "of its pinned keys none can be used (RSA of 2048 to 8192 bits, P-256, Ed25519)")
+        }),
+        (Some(_), Some(_)) => Err(wrong(identity, "it has pinned keys and a place for them")),
+    }
 }
 
 fn wrong(identity: &Identity, why: &str) -> Fault {

@@ -1,4 +1,5 @@
-//! `portcullis fleet`: looks at the fleet definition of a folder or of a revision, without a runner.
+//! `portcullis fleet`: looks at the fleet definition of a folder or of a revision, without a runner; and, by `status`, at
+//! the one that a runner goes by.
 //!
 //! One module per subcommand. Nothing is executed, and nothing is written but by `extract`.
 
@@ -9,6 +10,7 @@ mod extract;
 mod report;
 mod rewrite;
 mod show;
+mod status;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use portcullis_fleet::Fleet;
 use portcullis_model::{CommitId, Fault};
 
 use super::repository::{Repository, files};
+use crate::environment::Environment;
 use crate::outcome::Exit;
 use crate::runner::definition;
 
@@ -35,13 +38,15 @@ pub enum Command {
     Report(report::Args),
     /// Moves what is repeated into a profile, and proves that no account changes
     Extract(extract::Args),
+    /// Which definition a runner goes by, and which it has refused
+    Status(status::Args),
 }
 
 /// Does it.
 ///
 /// # Errors
 /// A folder or revision that is not there, a definition that is not right, an output that cannot be written.
-pub fn run(command: Command) -> Result<Exit, Fault> {
+pub fn run(command: Command, environment: &Environment) -> Result<Exit, Fault> {
     match command {
         Command::Check(args) => check::run(&args),
         Command::Show(args) => show::run(&args),
@@ -49,6 +54,7 @@ pub fn run(command: Command) -> Result<Exit, Fault> {
         Command::Access(args) => access::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Status(args) => super::on_runtime(status::run(&args, environment)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The dependency graph of an estate: order, dependents, cycles. Pure; knows nothing of configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,64 +18,61 @@ const STEPS_MAX: usize = 200_000;
 /// Who depends on whom, within the estate. A unit that could not be evaluated has no edges of its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Graph {
-    dependents: BTreeMap<UnitPath, BTreeSet<UnitPath>>,
+    /// All units, sorted; a unit is known by its place among them.
+    paths: Box<[UnitPath]>,
+    /// Sorted.
+    dependents: Box<[Vec<usize>]>,
     order: Vec<UnitPath>,
-    levels: BTreeMap<UnitPath, usize>,
+    levels: Box<[usize]>,
 }
 
 impl Graph {
-    /// Builds the graph. The units must be free of cycles (see [`cycles`]).
+    /// Builds the graph. Units of a cycle (see [`cycles`]), and those that wait for them, are not in the order.
     pub(crate) fn new(units: &Units) -> Self {
-        let mut dependents: BTreeMap<UnitPath, BTreeSet<UnitPath>> = BTreeMap::new();
-        let mut waiting: BTreeMap<UnitPath, usize> = BTreeMap::new();
-        for (path, unit) in units {
-            let mut count = 0;
-            for dependency in inner(unit) {
-                if units.contains_key(&dependency.target)
-                    && dependents.entry(dependency.target.clone()).or_default().insert(path.clone())
-                {
-                    count += 1;
+        let Edges { paths, targets } = Edges::of(units);
+        let dependents = turned(&targets);
+        let mut waiting: Vec<usize> = targets.iter().map(Vec::len).collect();
+        let mut free: BinaryHeap<Reverse<usize>> = places(&waiting, |count| *count == 0).map(Reverse).collect();
+        let (mut order, mut levels) = (Vec::with_capacity(paths.len()), vec![0; paths.len()]);
+        while let Some(Reverse(unit)) = free.pop() {
+            order.extend(paths.get(unit).copied().cloned());
+            let above = levels.get(unit).map_or(1, |level| level + 1);
+            for dependent in dependents.get(unit).into_iter().flatten() {
+                if let Some(level) = levels.get_mut(*dependent) {
+                    *level = above.max(*level);
+                }
+                if is_last(&mut waiting, *dependent) {
+                    free.push(Reverse(*dependent));
                 }
             }
-            waiting.insert(path.clone(), count);
         }
-        let order = kahn(waiting, &dependents);
-        let mut levels: BTreeMap<UnitPath, usize> = BTreeMap::new();
-        for path in &order {
-            let dependencies = units.get(path).into_iter().flat_map(inner);
-            let below = dependencies.filter_map(|dependency| levels.get(&dependency.target));
-            let level = below.max().map_or(0, |below| below + 1);
-            levels.insert(path.clone(), level);
-        }
-        Graph { dependents, order, levels }
+        let paths = paths.into_iter().cloned().collect();
+        Graph { paths, dependents: dependents.into(), order, levels: levels.into() }
+    }
+
+    fn place(&self, unit: &UnitPath) -> Option<usize> {
+        self.paths.binary_search(unit).ok()
     }
 
     /// How many units have to come before a unit, one after the other.
     pub(crate) fn level(&self, unit: &UnitPath) -> Option<usize> {
-        self.levels.get(unit).copied()
+        self.levels.get(self.place(unit)?).copied()
     }
 
     /// The longest chain of units that wait for each other, first to last; the first by path among equals.
     pub(crate) fn critical_path(&self) -> Vec<&UnitPath> {
         // From a unit of the highest level downwards, each step to one that is exactly one level lower.
-        let top = self.levels.iter().fold(None, |top: Option<(&UnitPath, usize)>, (path, level)| match top {
-            Some((_, highest)) if highest >= *level => top,
-            _ => Some((path, *level)),
-        });
-        let Some((mut at, mut level)) = top else { return Vec::new() };
-        let mut before: BTreeMap<&UnitPath, Vec<&UnitPath>> = BTreeMap::new();
-        for (target, dependents) in &self.dependents {
-            dependents.iter().for_each(|dependent| before.entry(dependent).or_default().push(target));
-        }
+        let Some(mut level) = self.levels.iter().max().copied() else { return Vec::new() };
+        let Some(mut at) = places(&self.levels, |of| *of == level).next() else { return Vec::new() };
+        let targets = turned(&self.dependents);
         let mut way = vec![at];
         while level > 0 {
-            let targets = before.get(at).into_iter().flatten();
-            let Some(next) = targets.copied().find(|target| self.level(target) == Some(level - 1)) else { break };
-            way.push(next);
-            (at, level) = (next, level - 1);
+            let mut below = targets.get(at).into_iter().flatten();
+            let Some(next) = below.find(|target| self.levels.get(**target) == Some(&(level - 1))) else { break };
+            way.push(*next);
+            (at, level) = (*next, level - 1);
         }
-        way.reverse();
-        way
+        way.iter().rev().filter_map(|unit| self.paths.get(*unit)).collect()
     }
 
     /// Every unit after all that it depends on; among those that are free to go, by path.
@@ -84,30 +82,57 @@ impl Graph {
 
     /// The units that depend on `unit` directly, by path.
     pub(crate) fn dependents(&self, unit: &UnitPath) -> impl Iterator<Item = &UnitPath> {
-        self.dependents.get(unit).into_iter().flatten()
+        let dependents = self.place(unit).and_then(|unit| self.dependents.get(unit));
+        dependents.into_iter().flatten().filter_map(|dependent| self.paths.get(*dependent))
     }
+}
+
+/// Units by their places in the order of their paths, and the places of those that each depends on, sorted.
+struct Edges<'u> {
+    paths: Vec<&'u UnitPath>,
+    targets: Vec<Vec<usize>>,
+}
+
+impl<'u> Edges<'u> {
+    fn of(units: &'u Units) -> Self {
+        let paths: Vec<&UnitPath> = units.keys().collect();
+        let places: HashMap<&UnitPath, usize> = paths.iter().enumerate().map(|(place, path)| (*path, place)).collect();
+        let of = |unit| {
+            let mut targets: Vec<usize> =
+                inner(unit).filter_map(|dependency| places.get(&dependency.target).copied()).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            targets
+        };
+        Edges { targets: units.values().map(of).collect(), paths }
+    }
+}
+
+/// The same edges from their other ends, sorted.
+fn turned(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut turned = vec![Vec::new(); edges.len()];
+    for (from, to) in edges.iter().enumerate() {
+        for to in to {
+            turned.get_mut(*to).into_iter().for_each(|sources| sources.push(from));
+        }
+    }
+    turned
+}
+
+fn places<T>(values: &[T], that: impl Fn(&T) -> bool) -> impl Iterator<Item = usize> {
+    values.iter().enumerate().filter(move |(_, value)| that(value)).map(|(place, _)| place)
+}
+
+/// Counts one off, and says whether none is left.
+fn is_last(counts: &mut [usize], place: usize) -> bool {
+    counts.get_mut(place).is_some_and(|count| {
+        *count = count.saturating_sub(1);
+        *count == 0
+    })
 }
 
 fn inner(unit: &Result<Arc<Unit>, Vec<Fault>>) -> impl Iterator<Item = &Dependency> {
     unit.iter().flat_map(|unit| &unit.dependencies).filter(|dependency| !dependency.foreign)
-}
-
-fn kahn(mut waiting: BTreeMap<UnitPath, usize>, dependents: &BTreeMap<UnitPath, BTreeSet<UnitPath>>) -> Vec<UnitPath> {
-    let mut free: BTreeSet<UnitPath> =
-        waiting.iter().filter(|(_, count)| **count == 0).map(|(path, _)| path.clone()).collect();
-    let mut order = Vec::with_capacity(waiting.len());
-    while let Some(unit) = free.pop_first() {
-        for dependent in dependents.get(&unit).into_iter().flatten() {
-            if let Some(count) = waiting.get_mut(dependent) {
-                *count -= 1;
-                if *count == 0 {
-                    free.insert(dependent.clone());
-                }
-            }
-        }
-        order.push(unit);
-    }
-    order
 }
 
 /// For each unit that is part of a cycle, a fault (`PC-0412`) that names the shortest cycle through it and its lines.
@@ -139,38 +164,25 @@ type Core<'u> = BTreeMap<&'u UnitPath, Vec<&'u UnitPath>>;
 /// The units that could be in a cycle, each with those of them that it depends on: what is left when units that
 /// depend on nothing, or that nothing depends on, are taken away again and again.
 fn core(units: &Units) -> Core<'_> {
-    let mut core: Core<'_> = units.keys().map(|path| (path, Vec::new())).collect();
-    for (path, unit) in units {
-        let targets =
-            inner(unit).filter_map(|dependency| units.get_key_value(&dependency.target)).map(|(path, _)| path);
-        core.insert(path, targets.collect());
-    }
+    let Edges { paths, mut targets } = Edges::of(units);
+    let mut left = vec![true; paths.len()];
     // Towards what is depended on, then the graph is turned and the same is done again.
     for _ in 0..2 {
-        let mut turned: Core<'_> = core.keys().map(|path| (*path, Vec::new())).collect();
-        for (path, targets) in &core {
-            for target in targets {
-                turned.entry(target).or_default().push(path);
-            }
-        }
-        let mut counts: BTreeMap<&UnitPath, usize> =
-            core.iter().map(|(path, targets)| (*path, targets.len())).collect();
-        let mut free: Vec<&UnitPath> = counts.iter().filter(|(_, count)| **count == 0).map(|(path, _)| *path).collect();
+        let sources = turned(&targets);
+        let mut counts: Vec<usize> = targets.iter().map(Vec::len).collect();
+        let mut free: Vec<usize> = places(&counts, |count| *count == 0).collect();
         while let Some(unit) = free.pop() {
-            counts.remove(unit);
-            for dependent in turned.remove(unit).into_iter().flatten() {
-                if let Some(count) = counts.get_mut(dependent) {
-                    *count -= 1;
-                    if *count == 0 {
-                        free.push(dependent);
-                    }
-                }
-            }
+            left.get_mut(unit).into_iter().for_each(|left| *left = false);
+            free.extend(sources.get(unit).into_iter().flatten().filter(|source| is_last(&mut counts, **source)));
         }
-        turned.values_mut().for_each(|sources| sources.retain(|source| counts.contains_key(source)));
-        core = turned;
+        targets = sources;
+        for (unit, ends) in targets.iter_mut().enumerate() {
+            ends.retain(|end| [unit, *end].iter().all(|place| left.get(*place) == Some(&true)));
+        }
     }
-    core
+    let path = |place: &usize| paths.get(*place).copied();
+    let kept = targets.iter().enumerate().filter(|(unit, _)| left.get(*unit) == Some(&true));
+    kept.filter_map(|(unit, targets)| Some((path(&unit)?, targets.iter().filter_map(path).collect()))).collect()
 }
 
 /// The shortest way from a unit back to itself, breadth first.

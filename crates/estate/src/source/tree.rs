@@ -3,10 +3,12 @@
 //! Folders are shared by their id, so two commits share all that did not change between them. Each lives as long
 //! as a commit that holds it is in use.
 
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, OnceLock};
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind as GitKind;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use portcullis_model::{Digest, Fault};
 
 use super::git::object_fault;
@@ -19,8 +21,20 @@ pub(super) struct Tree {
     /// All names, one after the other.
     text: Box<str>,
     entries: Box<[TreeEntry]>,
+    /// Of a large folder: places of entries by name, made when one is looked for. A search in order would touch memory in
+    /// ten places for a folder of a thousand units.
+    index: OnceLock<Index>,
     names: OnceLock<Digest>,
 }
+
+#[derive(Debug)]
+struct Index {
+    hasher: DefaultHashBuilder,
+    places: HashTable<u32>,
+}
+
+/// Folders with fewer entries have no index.
+const INDEXED_LEAST: usize = 32;
 
 /// An entry of a folder.
 #[derive(Debug)]
@@ -69,12 +83,30 @@ impl Tree {
         let text = text.into_boxed_str();
         // Git sorts folders as if their name ended in `/`; here the order is that of plain names.
         entries.sort_by(|a, b| name(&text, a).cmp(name(&text, b)));
-        Ok(Tree { id, text, entries: entries.into(), names: OnceLock::new() })
+        Ok(Tree { id, text, entries: entries.into(), index: OnceLock::new(), names: OnceLock::new() })
     }
 
     pub(super) fn find(&self, wanted: &str) -> Option<&TreeEntry> {
+        if self.entries.len() >= INDEXED_LEAST {
+            return self.indexed(wanted);
+        }
         let at = self.entries.binary_search_by(|entry| name(&self.text, entry).cmp(wanted)).ok()?;
         self.entries.get(at)
+    }
+
+    fn indexed(&self, wanted: &str) -> Option<&TreeEntry> {
+        let Index { hasher, places } = self.index.get_or_init(|| {
+            let hasher = DefaultHashBuilder::default();
+            let hash = |entry: &TreeEntry| hasher.hash_one(name(&self.text, entry));
+            let mut places = HashTable::with_capacity(self.entries.len());
+            for (place, entry) in (0u32..).zip(&self.entries) {
+                places.insert_unique(hash(entry), place, |place| self.entries.get(*place as usize).map_or(0, hash));
+            }
+            Index { hasher, places }
+        });
+        let entry = |place: &u32| self.entries.get(*place as usize);
+        let is_wanted = |place: &u32| entry(place).is_some_and(|entry| name(&self.text, entry) == wanted);
+        places.find(hasher.hash_one(wanted), is_wanted).and_then(entry)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &TreeEntry)> {
@@ -113,11 +145,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_entry_is_found_in_a_small_folder_and_in_a_large_one() {
+        for count in [1, INDEXED_LEAST - 1, INDEXED_LEAST, 10 * INDEXED_LEAST] {
+            let mut bytes = Vec::new();
+            for number in 0..count {
+                bytes.extend(format!("100644 f{number:04}\0").into_bytes());
+                bytes.extend([u8::try_from(number % 251).unwrap(); 20]);
+            }
+            let tree = Tree::parse(ObjectId::empty_tree(gix::hash::Kind::Sha1), &bytes).unwrap();
+            for number in 0..count {
+                let entry = tree.find(&format!("f{number:04}")).unwrap();
+                assert_eq!(entry.id.as_bytes(), [u8::try_from(number % 251).unwrap(); 20], "{number} of {count}");
+            }
+            for absent in ["", "f", "f00000", "g0000"] {
+                assert!(tree.find(absent).is_none(), "{absent} of {count}");
+            }
+        }
+    }
+
+    #[test]
     fn folders_nested_deeper_than_the_stack_are_let_go() {
         let id = ObjectId::empty_tree(gix::hash::Kind::Sha1);
         let entry = |child: Arc<Tree>| TreeEntry { start: 0, end: 1, kind: GitKind::Tree, id, child: child.into() };
         let tree = |entries: Vec<TreeEntry>| {
-            Arc::new(Tree { id, text: "a".into(), entries: entries.into(), names: OnceLock::new() })
+            let (index, names) = (OnceLock::new(), OnceLock::new());
+            Arc::new(Tree { id, text: "a".into(), entries: entries.into(), index, names })
         };
         let mut deep = tree(Vec::new());
         for _ in 0..300_000 {

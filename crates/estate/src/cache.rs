@@ -19,10 +19,14 @@ use crate::evaluate::Evaluated;
 use crate::generations::Generations;
 use crate::settings::{Limits, Settings};
 use crate::source::{ContentId, Source};
-use crate::trace::{Basis, Interned, Trace, TreeNumber};
+use crate::trace::{Basis, Interned, PartsMade, Trace, TreeNumber};
 
 /// Bytes of a syntax tree for each byte of text, about.
 const PARSED_BYTES_PER_BYTE: usize = 24;
+/// Bytes of the syntax tree of a unit's own file, about.
+const OWN_FILE_BYTES: usize = 16 << 10;
+/// Bytes of parsed files that are of use for a moment.
+const PASSING_BYTES: usize = 1 << 20;
 /// Bytes of the map's own for each digest of a file, about.
 const DIGEST_BYTES: usize = 128;
 /// Bytes of a result besides what is in it, about.
@@ -57,6 +61,8 @@ pub struct Cache {
     /// Where results are kept between processes: the folder, and what tells this repository's from others' there.
     disk: Option<(PathBuf, Digest)>,
     parsed: Mutex<Generations<ParsedKey, Parsed>>,
+    /// Units' own files of estates that are too large to keep them all: a few, for who asks again soon.
+    passing: Mutex<Generations<ParsedKey, Parsed>>,
     digests: Mutex<Generations<(ContentId, bool), Digest>>,
     /// Most recently used last.
     results: Mutex<Vec<(Digest, Arc<Results>)>>,
@@ -65,7 +71,17 @@ pub struct Cache {
 /// Content, the name that it is known by in messages, and the limits that it was parsed with.
 type ParsedKey = (ContentId, Box<str>, Digest);
 /// What does not parse is not parsed again either.
-type Parsed = Result<Arc<File>, Fault>;
+type Parsed = Result<Arc<File>, Box<Fault>>;
+
+/// How long a parsed file is of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// To many units, or to later commits.
+    Lasting,
+    /// To one unit, of so many that none of their files would be there any more when it comes again. What is dropped at
+    /// once is dropped while it is in the processor's caches.
+    Passing,
+}
 
 impl Default for Cache {
     fn default() -> Self {
@@ -86,6 +102,7 @@ impl Cache {
             limits,
             disk: None,
             parsed: Mutex::new(Generations::new(limits.parsed_bytes)),
+            passing: Mutex::new(Generations::new(PASSING_BYTES.min(limits.parsed_bytes))),
             digests: Mutex::new(Generations::new(limits.digest_bytes)),
             results: Mutex::default(),
         }
@@ -117,21 +134,34 @@ impl Cache {
         disk::write(&disk::file(folder, scope, &settings_key(settings)), &results.to_disk()?)
     }
 
+    /// How long a unit's own file is of use in an estate of so many units.
+    pub(crate) fn use_of_own_files(&self, units: usize) -> Use {
+        if units.saturating_mul(OWN_FILE_BYTES) > self.limits.parsed_bytes { Use::Passing } else { Use::Lasting }
+    }
+
     /// A parsed file.
     pub(crate) fn parsed(
         &self,
         id: ContentId,
         path: &str,
         limits: &Digest,
-        parse: impl FnOnce() -> Result<(Parsed, usize), Fault>,
-    ) -> Parsed {
+        of_use: Use,
+        parse: impl FnOnce() -> Result<(Result<Arc<File>, Fault>, usize), Fault>,
+    ) -> Result<Arc<File>, Fault> {
         let key = (id, Box::from(path), *limits);
-        if let Some(parsed) = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return parsed;
+        let kept = match of_use {
+            Use::Lasting => &self.parsed,
+            Use::Passing => &self.passing,
+        };
+        let known = kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key);
+        if let Some(parsed) = known {
+            return parsed.map_err(|fault| *fault);
         }
         let (parsed, bytes) = parse()?;
         let bytes = bytes.saturating_mul(PARSED_BYTES_PER_BYTE).saturating_add(path.len());
-        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, parsed.clone(), bytes);
+        let made = parsed.clone().map_err(Box::new);
+        let gone = kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made, bytes);
+        drop(gone);
         parsed
     }
 
@@ -206,7 +236,7 @@ pub(crate) struct Load {
     tree: TreeNumber,
 }
 
-struct Kept {
+pub(crate) struct Kept {
     basis: Basis,
     evaluated: Mutex<Stored>,
     /// What it takes, about.
@@ -256,20 +286,23 @@ impl Results {
         Some(evaluated)
     }
 
-    /// Keeps what a load evaluated.
-    pub(crate) fn keep(&self, load: Load, made: Vec<Made>, limit: usize) {
-        self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
-        let interned: Vec<(UnitPath, Kept)> = {
-            let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut parts = HashMap::new();
-            let keep = |made: Made| {
-                let basis = interned.basis(&made.trace, &mut parts)?;
-                Some((made.unit, Kept::new(basis, Stored::Here(made.evaluated), load.number)))
-            };
-            made.into_iter().filter_map(keep).collect()
+    /// Makes results of what one thread evaluated, to be kept when the load is done. `parts` is what was made of the
+    /// parts of its traces before.
+    pub(crate) fn made(&self, load: Load, made: Vec<Made>, parts: &mut PartsMade) -> Vec<(UnitPath, Kept)> {
+        let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
+        let bases: Vec<Option<Basis>> = made.iter().map(|made| interned.basis(&made.trace, parts)).collect();
+        drop(interned);
+        let kept = |(made, basis): (Made, Option<Basis>)| {
+            Some((made.unit, Kept::new(basis?, Stored::Here(made.evaluated), load.number)))
         };
+        made.into_iter().zip(bases).filter_map(kept).collect()
+    }
+
+    /// Keeps what a load evaluated.
+    pub(crate) fn keep(&self, load: Load, made: Vec<(UnitPath, Kept)>, limit: usize) {
+        self.changed.fetch_or(!made.is_empty(), Ordering::Relaxed);
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
-        for (unit, made) in interned {
+        for (unit, made) in made {
             let kept = units.entry(unit).or_default();
             kept.push(made);
             kept.sort_by_key(|kept| kept.used.load(Ordering::Relaxed));

@@ -63,7 +63,7 @@ pub(crate) fn generated(section: &Section) -> Result<Generated, Fault> {
             .remedy("Give a path relative to the module's folder."));
     }
     Ok(Generated {
-        name: section.label.clone(),
+        name: section.label.to_string(),
         path: target,
         if_exists: choice(section, "if_exists", &if_exists, &IF_EXISTS)?,
         if_disabled: choice(
@@ -130,7 +130,7 @@ pub(crate) fn extra_arguments(section: &Section) -> Result<ExtraArguments, Fault
         }
     }
     Ok(ExtraArguments {
-        name: section.label.clone(),
+        name: section.label.to_string(),
         commands: strings(section, "commands")?,
         arguments: strings(section, "arguments")?,
         env_vars,
@@ -147,7 +147,7 @@ pub(crate) fn hook(section: &Section) -> Result<Hook, Fault> {
         return Err(section.origin.fault(Code::HCL_TYPE, format!("hook `{}` has nothing to execute", section.label)));
     }
     Ok(Hook {
-        name: section.label.clone(),
+        name: section.label.to_string(),
         commands: strings(section, "commands")?,
         execute,
         working_dir: string(section, "working_dir")?,
@@ -212,7 +212,7 @@ pub(crate) fn errors(config: &Config) -> Result<Errors, Fault> {
     };
     let retry = |section: &Section| {
         Ok(Retry {
-            name: section.label.clone(),
+            name: section.label.to_string(),
             errors: strings(section, "retryable_errors")?,
             max_attempts: count(section, "max_attempts")?,
             sleep_s: count(section, "sleep_interval_sec")?,
@@ -220,7 +220,7 @@ pub(crate) fn errors(config: &Config) -> Result<Errors, Fault> {
     };
     let ignore = |section: &Section| {
         Ok(Ignore {
-            name: section.label.clone(),
+            name: section.label.to_string(),
             errors: strings(section, "ignorable_errors")?,
             message: string(section, "message")?.unwrap_or_default(),
         })
@@ -236,12 +236,15 @@ pub(crate) fn check(config: &Config) -> Vec<Fault> {
     let known = |section: &&Section| section.attributes.values().all(Value::is_known_deep);
     let mut faults = Vec::new();
     let blocks = |kind: &str| config.terraform_blocks.get(kind).into_iter().flatten().filter(known);
-    faults.extend(blocks("extra_arguments").filter_map(|section| extra_arguments(section).err()));
+    faults
+        .extend(blocks("extra_arguments").filter_map(|section| section.attributes.fault(|| extra_arguments(section))));
     for kind in ["before_hook", "after_hook", "error_hook"] {
-        faults.extend(blocks(kind).filter_map(|section| hook(section).err()));
+        faults.extend(blocks(kind).filter_map(|section| section.attributes.fault(|| hook(section))));
     }
-    faults.extend(config.generate.iter().filter(known).filter_map(|section| generated(section).err()));
-    faults.extend(config.remote_state.iter().filter(known).filter_map(|section| remote_state(section).err()));
+    let generate = config.generate.iter().filter(known);
+    faults.extend(generate.filter_map(|section| section.attributes.fault(|| generated(section))));
+    let state = config.remote_state.iter().filter(known);
+    faults.extend(state.filter_map(|section| section.attributes.fault(|| remote_state(section))));
     if config.errors.iter().flat_map(|blocks| blocks.values()).flatten().all(|section| known(&section)) {
         faults.extend(errors(config).err());
     }

@@ -35,7 +35,7 @@ const FAULT_BYTES: usize = 512;
 /// Results and facts, as they are kept on disk.
 #[derive(Serialize, Deserialize, Default)]
 pub(crate) struct Kept {
-    facts: Vec<(Box<str>, Answer)>,
+    facts: Vec<(Arc<str>, Answer)>,
     /// Each after those that it is made of.
     parts: Vec<Rests>,
     results: Vec<Result>,

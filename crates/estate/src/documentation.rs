@@ -5,6 +5,8 @@
 //! such a file or the module's own folder. Where one of these is not so, an input is not known, a hook runs, or code is JSON
 //! or in another repository, documentation counts like any other file.
 
+use std::borrow::Cow;
+
 use portcullis_hcl::hcl_edit::structure::Block;
 use portcullis_hcl::{Kind, Value};
 
@@ -40,6 +42,14 @@ const PROVIDERS: [&str; 12] = [
 const KINDS: [&str; 10] =
     ["check", "import", "locals", "module", "moved", "output", "provider", "removed", "terraform", "variable"];
 
+fn lowercase(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        text.into()
+    } else {
+        text.to_lowercase().into()
+    }
+}
+
 /// Whether a file is documentation by its name.
 pub(crate) fn is_documentation(file: &str) -> bool {
     let name = path::name(file).to_lowercase();
@@ -49,7 +59,7 @@ pub(crate) fn is_documentation(file: &str) -> bool {
 
 /// Whether code could read documentation that lies beside it.
 pub(crate) fn could_be_read(code: &str) -> bool {
-    let code = code.to_lowercase();
+    let code = lowercase(code);
     WORDS.iter().chain(&HIDES).chain(&ENDINGS).chain(&NAMES).any(|word| code.contains(word))
 }
 
@@ -73,7 +83,7 @@ pub(crate) fn is_named(value: &Value) -> bool {
         Kind::Seq(_, elements) => elements.iter().any(is_named),
         Kind::Map(_, entries) => entries.values().any(is_named),
         Kind::String(text) => {
-            let lower = text.to_lowercase();
+            let lower = lowercase(text);
             matches!(text, "." | "./") || ENDINGS.iter().chain(&NAMES).any(|word| lower.contains(word))
         }
         Kind::Unknown(_) => true,

@@ -21,7 +21,7 @@ use crate::root_modules;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::stacks::{self, Elsewhere, Expanded, Stacks};
-use crate::trace::TreeNumber;
+use crate::trace::{PartsMade, TreeNumber};
 use crate::unit::{Module, Unit};
 
 /// Outputs of a unit by name, as its state has them; `None` when it has no state yet.
@@ -85,20 +85,25 @@ impl Estate {
             stacks::expand(source, settings, cache, others)?;
         let mut seen = HashSet::new();
         wanted.retain(|source| seen.insert(source.kind.clone()));
-        let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks);
+        let found = discover(&*source, &settings.limits, &settings.within)?;
+        let units = found.folders.len();
+        let library = Library::with_stacks(source, &settings.limits, Arc::clone(cache), stacks, units);
         let contents = Contents::default();
-        let found = discover(library.source(), &settings.limits, &settings.within)?;
         let folders: Vec<(UnitPath, Option<Fault>)> = found.folders.into_iter().collect();
         let (mut evaluated, fresh) = evaluate_all(&library, &contents, settings, &folders)?;
         told_of_stacks(&mut evaluated, &elsewhere, &generated);
         let Settled { mut units, parents } = settle(&library, evaluated);
         dangling(&mut units, &parents);
-        for (unit, fault) in graph::cycles(&units) {
-            units.insert(unit, Err(vec![fault]));
+        let mut graph = Graph::new(&units);
+        // What waits for itself comes nowhere in the order.
+        if graph.order().len() < units.len() {
+            for (unit, fault) in graph::cycles(&units) {
+                units.insert(unit, Err(vec![fault]));
+            }
+            graph = Graph::new(&units);
         }
         let mut faults = found.faults;
         faults.extend(excludes::apply(library.source(), settings, &mut units)?);
-        let graph = Graph::new(&units);
         let settings = settings.clone();
         Ok(Estate {
             library,
@@ -393,13 +398,14 @@ fn evaluate_all(
 ) -> Result<(Vec<(UnitPath, Evaluated)>, usize), Fault> {
     let results = library.cache().results(settings);
     let load = results.begin(TreeNumber::next());
-    let next = AtomicUsize::new(0);
+    let (next, fresh) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
-        let (mut evaluated, mut made) = (Vec::new(), Vec::new());
+        let (mut evaluated, mut kept, mut parts) = (Vec::new(), Vec::new(), PartsMade::default());
         let memo = Memo::default();
         loop {
             let start = next.fetch_add(UNITS_PER_STEP, Ordering::Relaxed);
             let Some(left) = folders.get(start..).filter(|left| !left.is_empty()) else { break };
+            let mut made = Vec::new();
             for (index, (unit, fault)) in left.iter().take(UNITS_PER_STEP).enumerate() {
                 let known = || results.find(unit, load, library.source());
                 let outcome = match fault {
@@ -414,21 +420,22 @@ fn evaluate_all(
                 };
                 evaluated.push((start + index, outcome));
             }
+            fresh.fetch_add(made.len(), Ordering::Relaxed);
+            kept.extend(results.made(load, made, &mut parts));
         }
-        (evaluated, made)
+        (evaluated, kept)
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let outcomes = on_deep_stacks(threads.min(folders.len().div_ceil(UNITS_PER_STEP)).max(1), work)?;
-    let (mut evaluated, mut made) = (Vec::with_capacity(folders.len()), Vec::new());
-    for (outcome, fresh) in outcomes {
+    let (mut evaluated, mut kept) = (Vec::with_capacity(folders.len()), Vec::new());
+    for (outcome, made) in outcomes {
         evaluated.extend(outcome);
-        made.extend(fresh);
+        kept.extend(made);
     }
     evaluated.sort_unstable_by_key(|(index, _)| *index);
     let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
-    let fresh = made.len();
-    results.keep(load, made, library.cache().limits().result_bytes);
-    Ok((named, fresh))
+    results.keep(load, kept, library.cache().limits().result_bytes);
+    Ok((named, fresh.into_inner()))
 }
 
 /// Does something for each of many, on all cores; the results are in the order of the items. Each thread has a state.

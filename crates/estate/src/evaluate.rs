@@ -1,6 +1,7 @@
 //! One unit, evaluated: with outputs unknown ([`unit`]: graph, digest, exactness) or at hand ([`resolve`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -109,28 +110,26 @@ fn describe(
     }
     let dependencies = dependencies(shared, session, frame, config, &mut problems)?;
     let exclude = exclude(config)?;
-    let mut parts = BTreeMap::new();
+    let mut parts = Made { memo: shared.memo, parts: Vec::new(), name: String::new() };
     config_parts(session, config, &mut parts);
     for block in frame.dependency_blocks()? {
         section_part("dependency", &block.section, session, &mut parts);
     }
-    let targets: Vec<Value> = dependencies
-        .iter()
-        .map(|dependency| Value::string(dependency.target.as_str(), portcullis_hcl::Origin::built_in()))
-        .collect();
-    parts.insert("dependencies".to_owned(), Value::tuple(targets, portcullis_hcl::Origin::built_in()).digest());
+    let targets: Vec<Value> =
+        dependencies.iter().map(|dependency| Value::string(dependency.target.as_str(), frame.origin())).collect();
+    parts.add(format_args!("dependencies"), Value::tuple(targets, frame.origin()).digest());
     let unclear = file_parts(shared, session, config, source.as_ref(), path, &mut parts)?;
-    parts.insert("tool".to_owned(), tool_digest(shared.settings));
+    parts.add(format_args!("tool"), tool_digest(shared.settings));
     if let Some(place) = session.reads_anything() {
         // What has to be run to be known, or a file whose name is not known: each file of the repository may decide.
         let whole = shared.reader.whole()?;
-        parts.insert(format!("{ANY_FILE} (what is read at {}:{} is not known)", place.file, place.line), whole);
+        parts.add(format_args!("{ANY_FILE} (what is read at {}:{} is not known)", place.file, place.line), whole);
     }
     if unclear {
         let whole = shared.reader.whole()?;
-        parts.insert(format!("{ANY_FILE} (what the code in {path} reads is not known)"), whole);
+        parts.add(format_args!("{ANY_FILE} (what the code in {path} reads is not known)"), whole);
     }
-    let parts = Parts(parts);
+    let parts = Parts::new(parts.parts);
     Ok(Unit {
         path: path.clone(),
         dependencies,
@@ -145,11 +144,29 @@ fn describe(
     })
 }
 
+/// Parts of an input digest, as they are made.
+struct Made<'m> {
+    memo: Option<&'m Memo>,
+    parts: Vec<(Arc<str>, Digest)>,
+    /// Room for a name.
+    name: String,
+}
+
+impl Made<'_> {
+    fn add(&mut self, name: std::fmt::Arguments<'_>, digest: Digest) {
+        self.name.clear();
+        // Writing to a text cannot fail.
+        let _ = self.name.write_fmt(name);
+        let name = self.memo.map_or_else(|| Arc::from(self.name.as_str()), |memo| memo.name(&self.name));
+        self.parts.push((name, digest));
+    }
+}
+
 /// The digest of a unit with these parts.
 pub(crate) fn input_digest(path: &UnitPath, parts: &Parts) -> Digest {
     let mut digest = DigestBuilder::new("portcullis input v1");
-    digest.text(path.as_str()).number(parts.0.len() as u64);
-    for (name, part) in &parts.0 {
+    digest.text(path.as_str()).number(parts.len() as u64);
+    for (name, part) in parts.iter() {
         digest.text(name).bytes(part.as_bytes());
     }
     digest.finish()
@@ -206,7 +223,7 @@ fn dependencies(
     };
     for block in frame.dependency_blocks()? {
         problems.extend(block.problem.clone());
-        let name = Some(block.section.label.clone());
+        let name = Some(block.section.label.to_string());
         for unit in block.stack.iter().flat_map(|stack| &stack.all) {
             let made = make(name.clone(), unit, block.wants_outputs, block.section.place());
             found.entry(unit.clone()).or_insert(made).outputs |= block.wants_outputs;
@@ -215,7 +232,7 @@ fn dependencies(
             continue;
         }
         if let Some(target) = &block.target {
-            let made = make(Some(block.section.label.clone()), target, block.wants_outputs, block.section.place());
+            let made = make(Some(block.section.label.to_string()), target, block.wants_outputs, block.section.place());
             let known = found.entry(target.clone()).or_insert(made);
             known.outputs |= block.wants_outputs;
         }
@@ -270,36 +287,40 @@ fn exclude(config: &Config) -> Result<Option<Exclude>, Fault> {
     Ok(flag("if")?.then_some(exclude))
 }
 
-fn section_part(kind: &str, section: &Section, session: &Session<'_>, parts: &mut BTreeMap<String, Digest>) {
-    let mut digest = DigestBuilder::new("portcullis section v2");
+fn section_part(kind: &'static str, section: &Section, session: &Session<'_>, parts: &mut Made<'_>) {
     section.attributes.values().for_each(|value| session.note_unknowns(value));
-    let written = section.attributes.iter().filter(|(name, value)| !config::is_default(kind, name, value));
-    let written: Vec<_> = written.collect();
-    digest.number(written.len() as u64);
-    for (name, value) in written {
-        digest.text(name);
-        value.digest_into(&mut digest);
+    let digest = section.attributes.digest(kind, |attributes| {
+        let mut digest = DigestBuilder::new("portcullis section v2");
+        let written = || attributes.iter().filter(|(name, value)| !config::is_default(kind, name, value));
+        digest.number(written().count() as u64);
+        for (name, value) in written() {
+            digest.text(name);
+            value.digest_into(&mut digest);
+        }
+        digest.finish()
+    });
+    match section.label.is_empty() {
+        true => parts.add(format_args!("{kind}"), digest),
+        false => parts.add(format_args!("{kind} `{}`", section.label), digest),
     }
-    let name = if section.label.is_empty() { kind.to_owned() } else { format!("{kind} `{}`", section.label) };
-    parts.insert(name, digest.finish());
 }
 
 /// The parts that come from the configuration.
-fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<String, Digest>) {
+fn config_parts(session: &Session<'_>, config: &Config, parts: &mut Made<'_>) {
     for (name, value) in &config.plain {
         session.note_unknowns(value);
         if !config::is_default("", name, value) {
-            parts.insert((*name).to_owned(), value.digest());
+            parts.add(format_args!("{name}"), value.digest());
         }
     }
     if let Some(inputs) = &config.inputs {
         session.note_unknowns(inputs);
         match inputs.as_map() {
             Some(entries) => {
-                parts.extend(entries.iter().map(|(name, value)| (format!("input `{name}`"), value.digest())));
+                entries.iter().for_each(|(name, value)| parts.add(format_args!("input `{name}`"), value.digest()));
             }
             None => {
-                parts.insert("inputs".to_owned(), inputs.digest());
+                parts.add(format_args!("inputs"), inputs.digest());
             }
         }
     }
@@ -313,7 +334,7 @@ fn config_parts(session: &Session<'_>, config: &Config, parts: &mut BTreeMap<Str
             order.text(&section.label);
             section_part(kind, section, session, parts);
         }
-        parts.insert(format!("order of {kind} blocks"), order.finish());
+        parts.add(format_args!("order of {kind} blocks"), order.finish());
     }
     if let Some(section) = &config.remote_state {
         section_part("remote_state", section, session, parts);
@@ -366,7 +387,7 @@ fn file_parts(
     config: &Config,
     source: Option<&Source>,
     unit: &UnitPath,
-    parts: &mut BTreeMap<String, Digest>,
+    parts: &mut Made<'_>,
 ) -> Result<bool, Fault> {
     // A pattern may ask for hidden files: then all of them count.
     let hidden = config.terraform.as_ref().is_some_and(|section| section.get("include_in_copy").is_some());
@@ -399,7 +420,7 @@ fn file_parts(
     files.extend(named_files(shared, session, config, unit)?);
     for (name, digest) in files {
         let what = if path::name(&name) == LOCK_FILE { "lock file" } else { "file" };
-        parts.insert(format!("{what} {name}"), digest);
+        parts.add(format_args!("{what} {name}"), digest);
     }
     Ok(unclear && matches!(source, None | Some(Source::Own)))
 }

@@ -65,7 +65,7 @@ pub(crate) fn apply(source: &dyn Source, settings: &Settings, units: &mut Units)
             no_run: Some(false),
             place: filter.place.clone(),
         });
-        unit.parts.0.insert(PART.to_owned(), portcullis_model::Digest::of(b"all"));
+        unit.parts = unit.parts.with(PART, portcullis_model::Digest::of(b"all"));
         unit.input_digest = evaluate::input_digest(path, &unit.parts);
     }
     Ok(faults)

@@ -4,8 +4,12 @@
 //! it becomes the old one, and what was old is gone. What is asked for moves to the young one, so what everybody
 //! uses stays, however much passes through that is used once.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
+
+/// What a map lets go of: values, and what each takes.
+pub(crate) type Gone<K, V> = HashMap<K, (V, usize)>;
 
 /// A bounded map of values that are cheap to clone.
 #[derive(Debug)]
@@ -29,23 +33,26 @@ impl<K: Hash + Eq, V: Clone> Generations<K, V> {
             return Some(value.clone());
         }
         let (key, (value, bytes)) = self.old.remove_entry(key)?;
-        self.insert(key, value.clone(), bytes);
+        drop(self.insert(key, value.clone(), bytes));
         Some(value)
     }
 
-    /// Keeps a value of `bytes`, unless it is larger than all that may be kept.
-    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
+    /// Keeps a value of `bytes`, unless it is larger than all that may be kept. What is let go for it is handed out, to
+    /// be dropped when no lock is held: it may be much.
+    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) -> Gone<K, V> {
+        let mut gone = Gone::default();
         if bytes > self.limit {
-            return;
+            return gone;
         }
         if self.bytes.saturating_add(bytes) > self.limit {
-            self.old = std::mem::take(&mut self.young);
+            gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
             self.bytes = 0;
         }
         self.bytes += bytes;
         if let Some((_, before)) = self.young.insert(key, (value, bytes)) {
             self.bytes -= before;
         }
+        gone
     }
 }
 

@@ -16,7 +16,7 @@ use crate::documentation;
 use crate::path;
 use crate::reader::{Found, Reader};
 use crate::resolved::ModuleFolder;
-use crate::source::EntryKind;
+use crate::source::{DirEntry, EntryKind};
 use crate::trace::Trace;
 
 /// Folders that tools leave behind. Never copied, never looked at.
@@ -165,8 +165,9 @@ impl Contents {
     /// meaning counts, not its text. Nor are units below it.
     pub(crate) fn unit(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Gathered, Fault> {
         let own = [CONFIG_FILE, JSON_CONFIG_FILE].map(|name| path::child(folder, name));
-        let mut gathered = Gathered { files: walk(reader, folder, hidden, &own)?.0, ..Gathered::default() };
-        let references = references(reader, folder)?.0;
+        let entries = reader.list(folder)?.unwrap_or_default();
+        let references = references(reader, folder, &entries)?.0;
+        let mut gathered = Gathered { files: walk(reader, folder, entries, hidden, &own)?.0, ..Gathered::default() };
         // What is referred to is a module, or a file outside the folder.
         if references != References::default() {
             self.gather(reader, folder, hidden, &mut gathered)?;
@@ -225,22 +226,36 @@ impl Contents {
     /// The files of a folder and its folders, as a run copies them.
     fn folder(&self, reader: &Reader, folder: &str, hidden: bool) -> Result<Arc<Files>, Fault> {
         let key = (folder.to_owned(), hidden);
-        once(&self.folders, key, reader, folder, |reader| walk(reader, folder, hidden, &[]))
+        once(&self.folders, key, reader, folder, |reader| {
+            walk(reader, folder, reader.list(folder)?.unwrap_or_default(), hidden, &[])
+        })
     }
 
     fn references(&self, reader: &Reader, folder: &str) -> Result<Arc<References>, Fault> {
-        once(&self.references, folder.to_owned(), reader, folder, |reader| references(reader, folder))
+        once(&self.references, folder.to_owned(), reader, folder, |reader| {
+            references(reader, folder, &reader.list(folder)?.unwrap_or_default())
+        })
     }
 }
 
-/// The files of a folder and its folders, as a run copies them; those of `but` are not looked at.
-fn walk(reader: &Reader, folder: &str, hidden: bool, but: &[String]) -> Result<(Files, Rests), Fault> {
+/// The files of a folder, which has these entries, and its folders, as a run copies them; those of `but` are not looked at.
+fn walk(
+    reader: &Reader,
+    folder: &str,
+    entries: Vec<DirEntry>,
+    hidden: bool,
+    but: &[String],
+) -> Result<(Files, Rests), Fault> {
     let mut files = Files::new();
     let mut rests = Rests::OnTheFolder;
+    let mut listed = Some(entries);
     let mut left = vec![folder.to_owned()];
     let mut seen = 0usize;
     while let Some(at) = left.pop() {
-        let entries = reader.list(&at)?.unwrap_or_default();
+        let entries = match listed.take() {
+            Some(entries) => entries,
+            None => reader.list(&at)?.unwrap_or_default(),
+        };
         if at != folder && entries.iter().any(|entry| is_config_file(&entry.name)) {
             continue;
         }
@@ -271,14 +286,12 @@ fn walk(reader: &Reader, folder: &str, hidden: bool, but: &[String]) -> Result<(
     Ok((files, rests))
 }
 
-fn references(reader: &Reader, folder: &str) -> Result<(References, Rests), Fault> {
+/// What the code of a folder, which has these entries, refers to.
+fn references(reader: &Reader, folder: &str, entries: &[DirEntry]) -> Result<(References, Rests), Fault> {
     let mut references = References::default();
     let mut rests = Rests::OnTheFolder;
-    for entry in reader.list(folder)?.unwrap_or_default() {
+    for entry in entries.iter().filter(|entry| is_code(&entry.name)) {
         let name = path::child(folder, &entry.name);
-        if !is_code(&name) {
-            continue;
-        }
         if entry.kind == EntryKind::Symlink {
             rests = Rests::OnMore;
         }
@@ -297,7 +310,8 @@ fn references(reader: &Reader, folder: &str) -> Result<(References, Rests), Faul
 
 /// Whether the code of a folder refers to something outside of it that can be told.
 pub(crate) fn leads_out(reader: &Reader, folder: &str) -> Result<bool, Fault> {
-    let References { modules, files, .. } = references(reader, folder)?.0;
+    let entries = reader.list(folder)?.unwrap_or_default();
+    let References { modules, files, .. } = references(reader, folder, &entries)?.0;
     Ok(modules.iter().chain(&files).any(|named| !path::is_within(named, folder)))
 }
 

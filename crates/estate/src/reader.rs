@@ -10,7 +10,7 @@ use std::sync::Arc;
 use portcullis_hcl::File;
 use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, UnitPath};
 
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, Use};
 use crate::config;
 use crate::path;
 use crate::settings::Limits;
@@ -43,21 +43,26 @@ pub(crate) struct Library {
     limits_key: Digest,
     cache: Arc<Cache>,
     stacks: Stacks,
+    /// Of what use the files of single units are once they were parsed.
+    own_files: Use,
 }
 
 impl Library {
     pub(crate) fn new(source: Arc<dyn Source>, limits: &Limits, cache: Arc<Cache>) -> Arc<Self> {
-        Library::with_stacks(source, limits, cache, Stacks::new())
+        Library::with_stacks(source, limits, cache, Stacks::new(), 0)
     }
 
-    /// For a tree in which stacks were expanded.
+    /// For a tree in which stacks were expanded, with so many units.
     pub(crate) fn with_stacks(
         source: Arc<dyn Source>,
         limits: &Limits,
         cache: Arc<Cache>,
         stacks: Stacks,
+        units: usize,
     ) -> Arc<Self> {
-        Arc::new(Library { source, limits: limits.clone(), limits_key: cache::limits_key(limits), cache, stacks })
+        let own_files = cache.use_of_own_files(units);
+        let limits_key = cache::limits_key(limits);
+        Arc::new(Library { source, limits: limits.clone(), limits_key, cache, stacks, own_files })
     }
 
     /// The stacks of the tree.
@@ -270,6 +275,15 @@ impl Reader {
 
     /// A parsed HCL file, or configuration in JSON syntax; `None` when there is no such file.
     pub(crate) fn hcl(&self, path: &str) -> Result<Option<Arc<File>>, Fault> {
+        self.parsed(path, Use::Lasting)
+    }
+
+    /// As [`Reader::hcl`], for the file of one unit.
+    pub(crate) fn own_hcl(&self, path: &str) -> Result<Option<Arc<File>>, Fault> {
+        self.parsed(path, self.library.own_files)
+    }
+
+    fn parsed(&self, path: &str, of_use: Use) -> Result<Option<Arc<File>>, Fault> {
         let Some((real, id, _)) = self.file(path)? else { return Ok(None) };
         let Library { cache, limits_key, limits, .. } = &*self.library;
         let parse = || {
@@ -277,7 +291,7 @@ impl Reader {
             let parse = if config::is_json(path) { config::parse_json } else { File::parse };
             Ok((parse(path, &bytes, &limits.hcl), bytes.len()))
         };
-        cache.parsed(id, path, limits_key, parse).map(Some)
+        cache.parsed(id, path, limits_key, of_use, parse).map(Some)
     }
 
     /// A digest over a file's content and whether it may be executed; `None` when there is no such file. Has
@@ -322,7 +336,9 @@ impl Reader {
     pub(crate) fn list(&self, path: &str) -> Result<Option<Vec<DirEntry>>, Fault> {
         match self.find(path)? {
             Some(Found { real, kind: EntryKind::Dir }) => {
-                self.ask(&real, |source| source.names(&real), |names| Answer::Names(*names))?;
+                if !self.follows(&real) {
+                    self.ask(&real, |source| source.names(&real), |names| Answer::Names(*names))?;
+                }
                 self.library.source.list(&real).inspect_err(|_| self.trace.borrow_mut().note_broken())
             }
             _ => Ok(None),

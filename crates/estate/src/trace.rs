@@ -4,11 +4,12 @@
 //! same, its result is the same. Every question counts, also one whose answer was that nothing is there. A
 //! [`Fact`] is shared by all evaluations that rest on it, and is checked once for each commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hashbrown::{Equivalent, HashSet};
 use portcullis_model::{Digest, Fault};
 
 use crate::source::{ContentId, Look, Source};
@@ -41,14 +42,14 @@ impl Answer {
 /// Something that an evaluation learnt of the tree.
 #[derive(Debug)]
 pub(crate) struct Fact {
-    pub(crate) path: Box<str>,
+    pub(crate) path: Arc<str>,
     pub(crate) answer: Answer,
     /// The tree that it was last checked with, and whether it holds there: `tree << 1 | holds`.
     checked: AtomicU64,
 }
 
 impl Fact {
-    pub(crate) fn new(path: Box<str>, answer: Answer) -> Self {
+    pub(crate) fn new(path: Arc<str>, answer: Answer) -> Self {
         Fact { path, answer, checked: AtomicU64::new(0) }
     }
 
@@ -75,8 +76,23 @@ impl Eq for Fact {}
 
 impl Hash for Fact {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.path.hash(state);
-        self.answer.hash(state);
+        (&*self.path, self.answer).hash(state);
+    }
+}
+
+/// A fact that is looked for, before one is made of it.
+#[derive(Hash)]
+struct Sought<'f>(&'f str, Answer);
+
+impl Equivalent<Arc<Fact>> for Sought<'_> {
+    fn equivalent(&self, fact: &Arc<Fact>) -> bool {
+        *self.0 == *fact.path && self.1 == fact.answer
+    }
+}
+
+impl Equivalent<(Arc<str>, Answer)> for Sought<'_> {
+    fn equivalent(&self, (path, answer): &(Arc<str>, Answer)) -> bool {
+        *self.0 == **path && self.1 == *answer
     }
 }
 
@@ -104,7 +120,9 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn note(&mut self, path: &str, answer: Answer) {
-        self.facts.insert((path.into(), answer));
+        if !self.facts.contains(&Sought(path, answer)) {
+            self.facts.insert((path.into(), answer));
+        }
     }
 
     pub(crate) fn note_broken(&mut self) {
@@ -210,16 +228,13 @@ impl Interned {
     }
 
     /// A fact.
-    pub(crate) fn fact(&mut self, path: &str, answer: Answer) -> Arc<Fact> {
-        let fact = Fact::new(path.into(), answer);
-        match self.facts.get(&fact) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let fact = Arc::new(fact);
-                self.facts.insert(Arc::clone(&fact));
-                fact
-            }
+    pub(crate) fn fact(&mut self, path: &Arc<str>, answer: Answer) -> Arc<Fact> {
+        if let Some(known) = self.facts.get(&Sought(path, answer)) {
+            return Arc::clone(known);
         }
+        let fact = Arc::new(Fact::new(Arc::clone(path), answer));
+        self.facts.insert(Arc::clone(&fact));
+        fact
     }
 
     /// Lets go of what nothing rests on any more.

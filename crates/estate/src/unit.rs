@@ -1,7 +1,10 @@
 //! [`Unit`]: what is known of a unit before any dependency has outputs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use portcullis_model::{Digest, Fault, Place, UnitPath};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A unit, evaluated with its dependencies' outputs unknown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,8 +47,8 @@ pub enum Module {
 impl Unit {
     /// What it takes in memory, about, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        // A name with its entry in a map, a text with its entry in a list, and places with their source lines.
-        let parts = self.parts.0.keys().map(|name| name.len() + 72).sum::<usize>();
+        // A part with its name, which few share at worst; a text with its entry in a list; places with their source lines.
+        let parts = self.parts.names().map(|name| name.len() + 64).sum::<usize>();
         let reads = self.reads.iter().map(|read| read.len() + 32).sum::<usize>();
         let places = (self.dependencies.len() + self.inexact.len() + self.problems.len()) * 384;
         size_of::<Unit>() + 2 * self.path.as_str().len() + parts + reads + places
@@ -108,21 +111,53 @@ impl Exclude {
 }
 
 /// Digests of the parts that make up an input digest, each with a name that a person understands, such as
-/// ``input `cidr` ``, ``generate `provider` `` or `file main.tf`. Sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Parts(pub(crate) std::collections::BTreeMap<String, Digest>);
+/// ``input `cidr` ``, ``generate `provider` `` or `file main.tf`. Sorted by name. Units share the names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts(Box<[(Arc<str>, Digest)]>);
 
 impl Parts {
+    /// Of parts in any order. Of two with one name the later one counts.
+    pub(crate) fn new(mut parts: Vec<(Arc<str>, Digest)>) -> Self {
+        parts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parts.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                kept.1 = later.1;
+            }
+            same
+        });
+        Parts(parts.into())
+    }
+
+    /// The same and one more.
+    pub(crate) fn with(&self, name: &str, digest: Digest) -> Self {
+        Parts::new(self.0.iter().cloned().chain([(name.into(), digest)]).collect())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All parts, sorted by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Digest)> {
+        self.0.iter().map(|(name, digest)| (&**name, digest))
+    }
+
+    fn get(&self, name: &str) -> Option<&Digest> {
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        self.0.get(at).map(|(_, digest)| digest)
+    }
+
     /// The names of all parts, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.iter().map(|(name, _)| name)
     }
 
     /// The files that count by their content, by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Digest)> {
         let named =
             |name: &'_ str| name.strip_prefix("file ").or_else(|| name.strip_prefix("lock file ")).map(str::len);
-        self.0.iter().filter_map(move |(name, digest)| {
+        self.iter().filter_map(move |(name, digest)| {
             let length = named(name)?;
             Some((name.get(name.len() - length..)?, digest))
         })
@@ -130,24 +165,37 @@ impl Parts {
 
     /// Whether the effective configuration is the same, whatever files and tool are.
     pub fn same_configuration(&self, other: &Parts) -> bool {
-        let configuration = |(name, _): &(&String, &Digest)| !is_content(name);
-        self.0.iter().filter(configuration).eq(other.0.iter().filter(configuration))
+        let configuration = |(name, _): &(&str, &Digest)| !is_content(name);
+        self.iter().filter(configuration).eq(other.iter().filter(configuration))
     }
 
     /// The parts that differ from those of `before`, and how, sorted by name.
     pub fn differences<'a>(&'a self, before: &'a Parts) -> Vec<(&'a str, Difference)> {
         let mut found: Vec<(&str, Difference)> = Vec::new();
-        for (name, digest) in &self.0 {
-            match before.0.get(name) {
+        for (name, digest) in self.iter() {
+            match before.get(name) {
                 None => found.push((name, Difference::New)),
                 Some(other) if other != digest => found.push((name, Difference::Changed)),
                 Some(_) => {}
             }
         }
-        let gone = before.0.keys().filter(|name| !self.0.contains_key(*name));
-        found.extend(gone.map(|name| (name.as_str(), Difference::Gone)));
+        let gone = before.names().filter(|name| self.get(name).is_none());
+        found.extend(gone.map(|name| (name, Difference::Gone)));
         found.sort_unstable();
         found
+    }
+}
+
+impl Serialize for Parts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = BTreeMap::<Arc<str>, Digest>::deserialize(deserializer)?;
+        Ok(Parts::new(parts.into_iter().collect()))
     }
 }
 

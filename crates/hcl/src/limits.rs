@@ -155,6 +155,12 @@ impl Budget {
         }
     }
 
+    /// Takes back what was spent since, for what is evaluated once more from there.
+    pub fn rewind(&self, since: &Meter) {
+        self.steps.set(since.steps);
+        self.grown.set(since.grown);
+    }
+
     /// Spends what a part of an evaluation costs whose result is known already. `false`: there is not that much left,
     /// and nothing was spent; whoever evaluates it then comes by the limit.
     pub fn afford(&self, cost: Cost) -> bool {

@@ -3,7 +3,7 @@
 //! Only where both mean the same to every part that looks at them, and only after includes are merged: a `false` that is
 //! written out replaces a parent's `true`.
 
-use portcullis_hcl::{Origin, Value};
+use portcullis_hcl::Value;
 
 /// What an attribute is where it is not written.
 enum Default {
@@ -60,7 +60,7 @@ pub(crate) fn is_default(kind: &str, name: &str, value: &Value) -> bool {
         return false;
     };
     match default {
-        Default::Bool(bool) => value.equals(&Value::bool(*bool, Origin::built_in())),
+        Default::Bool(bool) => value.as_bool() == Some(*bool),
         Default::Text(text) => value.as_str() == Some(text),
         Default::NoElements => {
             value.as_seq().is_some_and(<[Value]>::is_empty) || value.as_map().is_some_and(|entries| entries.is_empty())

@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use portcullis_hcl::value::Entries;
 use portcullis_hcl::{Origin, Value};
@@ -378,11 +379,11 @@ fn with_block<T>(
     then: impl FnOnce(&DependencyBlock) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
     if let Some(child) = frame.child()
-        && let Some(block) = of(&child)?.iter().find(|block| block.section.label == name)
+        && let Some(block) = of(&child)?.iter().find(|block| *block.section.label == *name)
     {
         return then(block).map(Some);
     }
-    of(frame)?.iter().find(|block| block.section.label == name).map(then).transpose()
+    of(frame)?.iter().find(|block| *block.section.label == *name).map(then).transpose()
 }
 
 /// Answers `dependency.…`.
@@ -448,7 +449,7 @@ fn block_value(session: &Session<'_>, block: &DependencyBlock, at: &Origin) -> R
 fn all(frame: &Rc<Frame<'_>>, at: &Origin) -> Result<Value, Fault> {
     let mut entries = Entries::new();
     for block in of(frame)? {
-        entries.insert(block.section.label.as_str().into(), block_value(frame.session, block, at)?);
+        entries.insert(Arc::clone(&block.section.label), block_value(frame.session, block, at)?);
     }
     Ok(Value::object(entries, at.clone()))
 }

@@ -112,7 +112,7 @@ const DEPENDENCY: [(&str, Unset); 7] = [
 
 /// The attributes of a section with those that are not set.
 fn filled(section: &Section, shape: &[(&str, Unset)]) -> Entries {
-    let mut entries = section.attributes.clone();
+    let mut entries = Entries::clone(&section.attributes);
     for (name, unset) in shape {
         if entries.get(*name).is_none_or(Value::is_null) {
             // Nobody wrote it: it comes from no file.
@@ -136,12 +136,12 @@ fn shown(section: &Section, shape: &[(&str, Unset)]) -> Value {
 
 fn named(section: &Section, shape: &[(&str, Unset)]) -> Value {
     let mut entries = filled(section, shape);
-    entries.insert("name".into(), Value::string(section.label.as_str(), section.origin.clone()));
+    entries.insert("name".into(), Value::string(Arc::clone(&section.label), section.origin.clone()));
     Value::object(entries, section.origin.clone())
 }
 
 fn by_label(sections: &[Section], shape: &[(&str, Unset)], at: &Origin) -> Value {
-    let entries = sections.iter().map(|section| (Arc::from(section.label.as_str()), named(section, shape)));
+    let entries = sections.iter().map(|section| (Arc::clone(&section.label), named(section, shape)));
     Value::object(entries.collect(), at.clone())
 }
 
@@ -174,7 +174,7 @@ fn errors(config: &Config, at: &Origin) -> Option<Value> {
 }
 
 fn generate(config: &Config, at: &Origin) -> Value {
-    let entries = config.generate.iter().map(|section| (section.label.as_str().into(), shown(section, &GENERATE)));
+    let entries = config.generate.iter().map(|section| (Arc::clone(&section.label), shown(section, &GENERATE)));
     Value::object(entries.collect(), at.clone())
 }
 
@@ -193,13 +193,13 @@ fn dependency(frame: &Rc<Frame<'_>>, outputs: Outputs, at: &Origin) -> Result<Va
         let mut shown = filled(&block.section, &DEPENDENCY);
         let skip = shown.remove("skip_outputs").unwrap_or_else(|| Value::null(at.clone()));
         shown.insert("skip".into(), skip);
-        shown.insert("name".into(), Value::string(block.section.label.as_str(), block.section.origin.clone()));
+        shown.insert("name".into(), Value::string(Arc::clone(&block.section.label), block.section.origin.clone()));
         let outputs = match outputs {
             Outputs::Shown => dependency::outputs_of(frame, block, at)?,
             Outputs::Hidden => None,
         };
         shown.insert("outputs".into(), outputs.unwrap_or_else(|| Value::null(at.clone())));
-        entries.insert(block.section.label.as_str().into(), Value::object(shown, block.section.origin.clone()));
+        entries.insert(Arc::clone(&block.section.label), Value::object(shown, block.section.origin.clone()));
     }
     Ok(Value::object(entries, at.clone()))
 }

@@ -1,10 +1,10 @@
 //! [`Frame`]: one configuration file in one role, answering names lazily.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use portcullis_hcl::hcl_edit::Span as _;
 use portcullis_hcl::hcl_edit::structure::{Attribute, Block, Structure};
 use portcullis_hcl::value::Entries;
@@ -13,8 +13,8 @@ use portcullis_model::{Code, Fault, Place};
 
 use super::dependency::Dependencies;
 use super::include::{Include, Strategy, first};
-use super::memo::{Key, Recorded};
-use super::sections::{Config, Section};
+use super::memo::{Key, Recorded, Shape, Split};
+use super::sections::{Config, PARTS_OF_FILE, PLAIN, Section};
 use super::session::Session;
 use super::stack_file::STACK_FILE;
 use super::{functions, include, merge, schema, types, values};
@@ -28,12 +28,18 @@ pub(crate) struct Frame<'s> {
     pub(super) session: &'s Session<'s>,
     pub(super) file: Arc<File>,
     /// The path of the configuration that is being evaluated: for an included file, the child's.
-    config_path: String,
+    config_path: Rc<str>,
     /// For an included file: the frame that includes it.
     child: Weak<Frame<'s>>,
     pub(super) included: bool,
     locals: Rc<Locals>,
+    /// Of a file that many units include or read.
+    shape: Option<Rc<Shape>>,
+    /// The locals that were evaluated, by position.
+    evaluated: RefCell<Vec<Option<Memo>>>,
     memo: RefCell<HashMap<String, Memo>>,
+    /// What is being made, see [`Frame::once`].
+    making: RefCell<Vec<&'static str>>,
     includes: OnceCell<Vec<Include<'s>>>,
     values: OnceCell<Option<Rc<Frame<'s>>>>,
     merged_in: OnceCell<Option<Rc<Frame<'s>>>>,
@@ -41,8 +47,36 @@ pub(crate) struct Frame<'s> {
     config: OnceCell<Config>,
 }
 
-/// Where each local of a file is: the position of its block, and its position there.
-pub(super) type Locals = HashMap<String, (usize, usize)>;
+/// The locals of a file, in the order of the text.
+#[derive(Default)]
+pub(super) struct Locals {
+    /// Name, position of its block, and its position there.
+    all: Vec<(Arc<str>, usize, usize)>,
+    by_name: HashMap<Arc<str>, usize>,
+}
+
+impl Locals {
+    fn of(file: &File) -> Self {
+        let mut locals = Locals::default();
+        for (outer, structure) in file.body().iter().enumerate() {
+            let Some(block) = structure.as_block().filter(|block| block.ident.as_str() == "locals") else { continue };
+            for (inner, structure) in block.body.iter().enumerate() {
+                let Some(attribute) = structure.as_attribute() else { continue };
+                let name: Arc<str> = attribute.key.as_str().into();
+                locals.by_name.insert(Arc::clone(&name), locals.all.len());
+                locals.all.push((name, outer, inner));
+            }
+        }
+        locals
+    }
+}
+
+/// A local of an included file that units have in common: its position, and what it is.
+pub(super) struct Known {
+    index: usize,
+    pub(super) value: Value,
+    recorded: Option<Rc<Recorded>>,
+}
 
 enum Memo {
     Evaluating,
@@ -61,7 +95,7 @@ impl<'s> Frame<'s> {
     ) -> Result<Rc<Self>, Vec<Fault>> {
         let file =
             session.config_file(config_path, missing).map_err(|fault| vec![fault.at(Place::file(config_path))])?;
-        Frame::make(session, file, config_path, Weak::new(), false)
+        Frame::make(session, file, config_path.into(), Weak::new(), false)
     }
 
     /// The frame of a stack's file.
@@ -72,12 +106,13 @@ impl<'s> Frame<'s> {
     ) -> Result<Rc<Self>, Vec<Fault>> {
         let file = session.config_file(path, missing).map_err(|fault| vec![fault.at(Place::file(path))])?;
         schema::check_stack(&file)?;
-        Ok(Frame::made(session, file, path, Weak::new(), false))
+        let locals = Rc::new(Locals::of(&file));
+        Ok(Rc::new(Frame { locals, ..Frame::bare(session, file, path.into(), Weak::new(), false) }))
     }
 
     /// The frame of a file that `child` includes.
     pub(super) fn open_included(child: &Rc<Self>, file: Arc<File>) -> Result<Rc<Self>, Vec<Fault>> {
-        Frame::make(child.session, file, &child.config_path, Rc::downgrade(child), true)
+        Frame::make(child.session, file, Rc::clone(&child.config_path), Rc::downgrade(child), true)
     }
 
     /// The frame of a values file that goes with the configuration at `config_path`.
@@ -89,7 +124,7 @@ impl<'s> Frame<'s> {
     ) -> Result<Rc<Self>, Vec<Fault>> {
         let file = session.config_file(path, missing).map_err(|fault| vec![fault.at(Place::file(path))])?;
         schema::check_values(&file)?;
-        Ok(Rc::new(Frame::bare(session, file, config_path, Weak::new(), false)))
+        Ok(Rc::new(Frame::bare(session, file, config_path.into(), Weak::new(), false)))
     }
 
     /// What a stack merges into this configuration: the file beside it that counts more than it does.
@@ -132,61 +167,42 @@ impl<'s> Frame<'s> {
     fn make(
         session: &'s Session<'s>,
         file: Arc<File>,
-        config_path: &str,
+        config_path: Rc<str>,
         child: Weak<Frame<'s>>,
         included: bool,
     ) -> Result<Rc<Self>, Vec<Fault>> {
         // A unit's own file is looked at once; what others share is not looked at again for each of them.
         let memo = session.memo.filter(|_| included || session.is_reading());
-        if let Some(locals) = memo.and_then(|memo| memo.locals(&file)) {
-            return Ok(Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) }));
+        if let Some(shape) = memo.and_then(|memo| memo.shape(&file)) {
+            let locals = Rc::clone(&shape.locals);
+            let bare = Frame::bare(session, file, config_path, child, included);
+            return Ok(Rc::new(Frame { locals, shape: Some(shape), ..bare }));
         }
         schema::check(&file)?;
-        let frame = Frame::made(session, file, config_path, child, included);
-        if let Some(memo) = memo {
-            memo.keep_locals(&frame.file, &frame.locals);
-        }
-        Ok(frame)
-    }
-
-    fn made(
-        session: &'s Session<'s>,
-        file: Arc<File>,
-        config_path: &str,
-        child: Weak<Frame<'s>>,
-        included: bool,
-    ) -> Rc<Self> {
-        let mut locals = Locals::new();
-        for (outer, structure) in file.body().iter().enumerate() {
-            let Structure::Block(block) = structure else { continue };
-            if block.ident.as_str() == "locals" {
-                let names =
-                    block.body.iter().enumerate().filter_map(|(inner, structure)| {
-                        Some((structure.as_attribute()?.key.to_string(), (outer, inner)))
-                    });
-                locals.extend(names);
-            }
-        }
-        let locals = Rc::new(locals);
-        Rc::new(Frame { locals, ..Frame::bare(session, file, config_path, child, included) })
+        let locals = Rc::new(Locals::of(&file));
+        let shape = memo.map(|memo| memo.keep_shape(&file, &locals));
+        Ok(Rc::new(Frame { locals, shape, ..Frame::bare(session, file, config_path, child, included) }))
     }
 
     /// A frame without locals.
     fn bare(
         session: &'s Session<'s>,
         file: Arc<File>,
-        config_path: &str,
+        config_path: Rc<str>,
         child: Weak<Frame<'s>>,
         included: bool,
     ) -> Self {
         Frame {
             session,
             file,
-            config_path: config_path.to_owned(),
+            config_path,
             child,
             included,
             locals: Rc::default(),
+            shape: None,
+            evaluated: RefCell::default(),
             memo: RefCell::default(),
+            making: RefCell::default(),
             includes: OnceCell::new(),
             values: OnceCell::new(),
             merged_in: OnceCell::new(),
@@ -198,7 +214,7 @@ impl<'s> Frame<'s> {
     /// The folder of the configuration that is being evaluated; for an included file, the child's.
     pub(super) fn dir(&self) -> &str {
         let dir = self.dir_in_words();
-        if self.file.path() != self.config_path {
+        if *self.file.path() != *self.config_path {
             self.session.note_dir(dir);
         }
         dir
@@ -301,28 +317,142 @@ impl<'s> Frame<'s> {
     }
 
     /// Does something that must not need itself.
-    pub(super) fn once<T>(&self, what: &str, make: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-        let key = format!("({what})");
-        if self.memo.borrow_mut().insert(key.clone(), Memo::Evaluating).is_some() {
+    pub(super) fn once<T>(&self, what: &'static str, make: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        if self.making.borrow().contains(&what) {
             let origin = Origin::new(&self.file, 0..0);
             return Err(origin.fault(Code::HCL_EVALUATION, format!("`{what}` refers to itself")));
         }
+        self.making.borrow_mut().push(what);
         let made = make();
-        self.memo.borrow_mut().remove(&key);
+        self.making.borrow_mut().pop();
         made
     }
 
     /// The locals of the file, in the order of its text.
     pub(super) fn local_attributes(&self) -> Vec<(&str, &Attribute)> {
-        let mut names: Vec<(&String, &(usize, usize))> = self.locals.iter().collect();
-        names.sort_by_key(|(_, at)| **at);
-        names.into_iter().filter_map(|(name, _)| Some((name.as_str(), self.local_attribute(name)?))).collect()
+        let named = self.locals.all.iter().enumerate();
+        named.filter_map(|(index, (name, ..))| Some((&**name, self.local_attribute(index)?))).collect()
     }
 
     /// Evaluates every local, also those that nothing refers to: a fault in one is a fault of the file.
     pub(super) fn check_locals(self: &Rc<Self>) -> Result<(), Fault> {
-        let names = self.local_attributes().into_iter();
-        names.map(|(name, _)| name).try_for_each(|name| self.local(name, &self.origin()).map(drop))
+        let all = || self.check_each(0..self.locals.all.len());
+        let Some(shape) = self.shape.as_ref().filter(|_| self.is_of_unit()) else { return all() };
+        let split = shape.common_locals.borrow().clone();
+        let Some(split) = split else {
+            all()?;
+            let evaluated = self.evaluated.borrow();
+            let is_common = |index: &usize| match evaluated.get(*index) {
+                Some(Some(Memo::Done(_, Some(recorded)))) => recorded.is_common(),
+                _ => false,
+            };
+            let (common, own) = (0..self.locals.all.len()).partition(is_common);
+            *shape.common_locals.borrow_mut() = Some(Rc::new(Split { common, own }));
+            return Ok(());
+        };
+        let addr = Arc::as_ptr(&self.file).addr();
+        let key = || Some((Key::Locals(addr), Some(Arc::clone(&self.file))));
+        let search = |wanted: &Arc<str>| functions::search(self, wanted).ok();
+        let make = || {
+            self.check_each(split.common.iter().copied())?;
+            Ok(self.known(&split.common))
+        };
+        let (known, recorded) = self.session.shared(key, Some(self.dir_in_words()), &search, make);
+        if recorded.is_none_or(|recorded| !recorded.is_common()) {
+            *shape.common_locals.borrow_mut() = None;
+        }
+        match known.map(|known| self.know(&known)).and_then(|()| self.check_each(split.own.iter().copied())) {
+            Ok(()) => Ok(()),
+            // The first fault in the order of the text is told.
+            Err(_) => all(),
+        }
+    }
+
+    fn check_each(self: &Rc<Self>, locals: impl IntoIterator<Item = usize>) -> Result<(), Fault> {
+        let at = Origin::new(&self.file, 0..0);
+        locals.into_iter().try_for_each(|index| self.local_at(index, &at).map(drop))
+    }
+
+    /// Locals that were evaluated.
+    fn known(&self, locals: &[usize]) -> Rc<[Known]> {
+        let evaluated = self.evaluated.borrow();
+        let known = |index: &usize| match evaluated.get(*index) {
+            Some(Some(Memo::Done(Ok(value), recorded))) => {
+                Some(Known { index: *index, value: value.clone(), recorded: recorded.clone() })
+            }
+            _ => None,
+        };
+        locals.iter().filter_map(known).collect()
+    }
+
+    /// Takes over locals that were evaluated for another unit.
+    fn know(&self, locals: &[Known]) {
+        let mut evaluated = self.evaluated.borrow_mut();
+        evaluated.resize_with(self.locals.all.len(), || None);
+        for Known { index, value, recorded } in locals {
+            if let Some(local @ None) = evaluated.get_mut(*index) {
+                *local = Some(Memo::Done(Ok(value.clone()), recorded.clone()));
+            }
+        }
+    }
+
+    /// Whether this is a file that a unit itself includes, and nothing is being recorded: what goes wrong then is a fault of
+    /// the unit, and what was noted before it does not matter.
+    fn is_of_unit(&self) -> bool {
+        self.included && !self.session.is_reading() && self.session.recordings.borrow().is_empty()
+    }
+
+    /// What units have in common of an included file, and the unit's own part of it, if this is such a file.
+    pub(super) fn config_of_include(self: &Rc<Self>) -> Result<Config, Fault> {
+        let meter = self.session.budget.measure();
+        let found = match self.shape.as_ref().filter(|_| self.is_of_unit()) {
+            None => None,
+            Some(shape) => {
+                let split = shape.common_parts.borrow().clone();
+                match split {
+                    Some(split) => self.config_in_common(shape, &split),
+                    None => self.config_in_parts(shape),
+                }
+            }
+        };
+        self.session.budget.cost(&meter);
+        found.map_or_else(
+            || {
+                // The first fault in the order of evaluation is told, as if nothing had been tried.
+                self.session.budget.rewind(&meter);
+                Config::own(self, None)
+            },
+            Ok,
+        )
+    }
+
+    /// Evaluates each part by itself, and notes which of them units have in common.
+    fn config_in_parts(self: &Rc<Self>, shape: &Shape) -> Option<Config> {
+        let mut config = Config::default();
+        let mut split = Split { common: Vec::new(), own: Vec::new() };
+        for part in PARTS_OF_FILE.into_iter().chain(PLAIN) {
+            let make = || Config::own(self, Some(&[part])).map(Rc::new);
+            let (made, recorded) = self.session.record(Some(self.dir_in_words()), make);
+            config.join(Config::clone(&*made.ok()?));
+            let common = recorded.is_some_and(|recorded| recorded.is_common());
+            if common { &mut split.common } else { &mut split.own }.push(part);
+        }
+        *shape.common_parts.borrow_mut() = Some(Rc::new(split));
+        Some(config)
+    }
+
+    fn config_in_common(self: &Rc<Self>, shape: &Shape, split: &Split<&'static str>) -> Option<Config> {
+        let addr = Arc::as_ptr(&self.file).addr();
+        let key = || Some((Key::Parts(addr), Some(Arc::clone(&self.file))));
+        let search = |wanted: &Arc<str>| functions::search(self, wanted).ok();
+        let make = || Config::own(self, Some(&split.common)).map(Rc::new);
+        let (common, recorded) = self.session.shared(key, Some(self.dir_in_words()), &search, make);
+        if recorded.is_none_or(|recorded| !recorded.is_common()) {
+            *shape.common_parts.borrow_mut() = None;
+        }
+        let mut config = Config::clone(&*common.ok()?);
+        config.join(Config::own(self, Some(&split.own)).ok()?);
+        Some(config)
     }
 
     /// As [`Frame::check_locals`], for the includes as well.
@@ -333,22 +463,22 @@ impl<'s> Frame<'s> {
 
     /// Whether the file has locals.
     pub(super) fn has_locals(&self) -> bool {
-        !self.locals.is_empty()
+        !self.locals.all.is_empty()
     }
 
     /// All locals as one object.
     pub(super) fn all_locals(self: &Rc<Self>, at: &Origin) -> Result<Value, Fault> {
         let mut entries = Entries::new();
-        for name in self.locals.keys() {
-            entries.insert(name.as_str().into(), self.local(name, at)?);
+        for (index, (name, ..)) in self.locals.all.iter().enumerate() {
+            entries.insert(Arc::clone(name), self.local_at(index, at)?);
         }
         Ok(Value::object(entries, at.clone()))
     }
 
     /// A local, evaluated once.
     pub(super) fn local(self: &Rc<Self>, name: &str, at: &Origin) -> Result<Value, Fault> {
-        let Some(attribute) = self.local_attribute(name) else {
-            let mut names: Vec<&str> = self.locals.keys().map(String::as_str).collect();
+        let Some(index) = self.locals.by_name.get(name) else {
+            let mut names: Vec<&str> = self.locals.by_name.keys().map(|name| &**name).collect();
             names.sort_unstable();
             let fault = at.fault(Code::HCL_UNKNOWN_VARIABLE, format!("there is no local `{name}` in this file"));
             return Err(if names.is_empty() {
@@ -357,11 +487,37 @@ impl<'s> Frame<'s> {
                 fault.remedy(format!("The locals of {} are: {}.", self.file.path(), names.join(", ")))
             });
         };
-        self.memoized_recorded(name, || self.evaluate_recorded(attribute)).unwrap_or_else(|| {
-            Err(at
-                .fault(Code::LOCALS_CYCLE, format!("local `{name}` refers to itself"))
-                .remedy("Break the circle of locals."))
-        })
+        self.local_at(*index, at)
+    }
+
+    /// As [`Frame::local`], by position.
+    fn local_at(self: &Rc<Self>, index: usize, at: &Origin) -> Result<Value, Fault> {
+        match self.evaluated.borrow().get(index) {
+            Some(Some(Memo::Done(value, recorded))) => {
+                let dir = Some(self.dir_in_words());
+                recorded.iter().for_each(|recorded| self.session.rely(recorded, dir));
+                return value.clone();
+            }
+            Some(Some(Memo::Evaluating)) => {
+                let name = self.locals.all.get(index).map_or("", |(name, ..)| name);
+                return Err(at
+                    .fault(Code::LOCALS_CYCLE, format!("local `{name}` refers to itself"))
+                    .remedy("Break the circle of locals."));
+            }
+            Some(None) | None => {}
+        }
+        let Some(attribute) = self.local_attribute(index) else { return Err(Fault::internal("a local is lost")) };
+        let set = |memo: Memo| {
+            let mut evaluated = self.evaluated.borrow_mut();
+            evaluated.resize_with(self.locals.all.len(), || None);
+            if let Some(local) = evaluated.get_mut(index) {
+                *local = Some(memo);
+            }
+        };
+        set(Memo::Evaluating);
+        let (value, recorded) = self.evaluate_recorded(attribute);
+        set(Memo::Done(value.clone(), recorded));
+        value
     }
 
     /// Evaluates something once and keeps it, also when it is a fault. `None`: it needs itself.
@@ -370,31 +526,20 @@ impl<'s> Frame<'s> {
         key: &str,
         make: impl FnOnce() -> Result<Value, Fault>,
     ) -> Option<Result<Value, Fault>> {
-        self.memoized_recorded(key, || (make(), None))
-    }
-
-    fn memoized_recorded(
-        &self,
-        key: &str,
-        make: impl FnOnce() -> (Result<Value, Fault>, Option<Rc<Recorded>>),
-    ) -> Option<Result<Value, Fault>> {
         match self.memo.borrow().get(key) {
-            Some(Memo::Done(value, recorded)) => {
-                recorded.iter().for_each(|recorded| self.session.rely(recorded));
-                return Some(value.clone());
-            }
+            Some(Memo::Done(value, _)) => return Some(value.clone()),
             Some(Memo::Evaluating) => return None,
             None => {}
         }
         self.memo.borrow_mut().insert(key.to_owned(), Memo::Evaluating);
-        let (value, recorded) = make();
-        self.memo.borrow_mut().insert(key.to_owned(), Memo::Done(value.clone(), recorded));
+        let value = make();
+        self.memo.borrow_mut().insert(key.to_owned(), Memo::Done(value.clone(), None));
         Some(value)
     }
 
-    fn local_attribute(&self, name: &str) -> Option<&Attribute> {
-        let (outer, inner) = *self.locals.get(name)?;
-        self.file.body().get(outer)?.as_block()?.body.get(inner)?.as_attribute()
+    fn local_attribute(&self, index: usize) -> Option<&Attribute> {
+        let (_, outer, inner) = self.locals.all.get(index)?;
+        self.file.body().get(*outer)?.as_block()?.body.get(*inner)?.as_attribute()
     }
 
     /// A feature flag's default, that of the includes merged in; there is no command line to set another.

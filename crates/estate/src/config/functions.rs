@@ -338,7 +338,7 @@ impl Call<'_, '_> {
         }
         let known = session.configs.borrow().get(&target).cloned();
         if let Some((value, recorded)) = known {
-            recorded.iter().for_each(|recorded| session.rely(recorded));
+            recorded.iter().for_each(|recorded| session.rely(recorded, None));
             return Ok(value.with_origin(self.at.clone()));
         }
         let key = || Some((Key::Config(target.as_str().into()), None));

@@ -108,7 +108,7 @@ fn target(frame: &Rc<Frame<'_>>, block: &Block) -> Result<(String, Strategy, boo
     };
     let file = frame
         .session
-        .config_file(&target, || {
+        .included_file(&target, || {
             value
                 .fault(Code::INCLUDE_MISSING, format!("the included file {target} does not exist"))
                 .remedy("Correct the path; it is relative to the file that includes.")

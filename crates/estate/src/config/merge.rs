@@ -2,6 +2,8 @@
 //!
 //! Everywhere `parent` is the included file and `child` the one that includes it; the child wins.
 
+use std::sync::Arc;
+
 use portcullis_hcl::value::{Entries, article};
 use portcullis_hcl::{Kind, Value};
 use portcullis_model::{Code, Fault};
@@ -79,9 +81,13 @@ fn paths(mut parents: Vec<Value>, children: Vec<Value>) -> Vec<Value> {
     parents
 }
 
+fn owned((name, value): (&Arc<str>, &Value)) -> (Arc<str>, Value) {
+    (Arc::clone(name), value.clone())
+}
+
 /// What the child sets takes the place of what the parent sets.
 fn overlaid(mut parent: Section, child: Section) -> Section {
-    parent.attributes.extend(child.attributes.into_iter().filter(|(_, value)| !value.is_null()));
+    parent.attributes.extend(child.attributes.iter().filter(|(_, value)| !value.is_null()).map(owned));
     parent.origin = child.origin;
     parent
 }
@@ -196,7 +202,7 @@ pub(super) fn dependencies(
         Strategy::Deep => {
             for child in children {
                 match parents.iter_mut().find(|parent| parent.label == child.label) {
-                    Some(parent) => dependency(parent, child)?,
+                    Some(parent) => dependency(parent, &child)?,
                     None => parents.push(child),
                 }
             }
@@ -206,8 +212,8 @@ pub(super) fn dependencies(
 }
 
 /// Mock outputs are merged deeply, commands appended; how mocks and state are merged stays the parent's.
-fn dependency(parent: &mut Section, child: Section) -> Result<(), Fault> {
-    for (name, value) in child.attributes {
+fn dependency(parent: &mut Section, child: &Section) -> Result<(), Fault> {
+    for (name, value) in child.attributes.iter().map(owned) {
         let empty = value.is_null() || value.as_str() == Some("");
         match &*name {
             _ if empty => {}
@@ -230,8 +236,8 @@ fn dependency(parent: &mut Section, child: Section) -> Result<(), Fault> {
 fn shallow_merge(parent: &Value, child: &Value) -> Value {
     match (parent.as_map(), child.as_map()) {
         (Some(before), Some(after)) => {
-            let mut entries = before.clone();
-            entries.extend(after.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let kept = before.iter().filter(|(name, _)| !after.contains_key(*name));
+            let entries = kept.chain(after).map(owned).collect();
             let sensitive = parent.is_sensitive() || child.is_sensitive();
             Value::object(entries, child.origin().clone()).mark(sensitive)
         }

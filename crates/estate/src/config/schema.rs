@@ -1,8 +1,8 @@
 //! Which blocks and attributes a configuration may have. What is not listed here is refused, never skipped.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use portcullis_hcl::hcl_edit::structure::{Attribute, Block, Body, Structure};
 use portcullis_hcl::{File, Origin};
 use portcullis_model::{Code, Fault};

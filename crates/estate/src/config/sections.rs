@@ -1,12 +1,13 @@
 //! Blocks and attributes as evaluated values: [`Section`], [`Config`].
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_hcl::value::Entries;
 use portcullis_hcl::{Origin, Value};
-use portcullis_model::{Code, Fault, Place};
+use portcullis_model::{Code, Digest, Fault, Place};
 
 use super::frame::Frame;
 use super::include::Strategy;
@@ -25,21 +26,76 @@ pub(crate) const PLAIN: [&str; 9] = [
     "iam_web_identity_token",
 ];
 
+/// All else that a configuration is made of.
+pub(super) const PARTS_OF_FILE: [&str; 9] =
+    ["inputs", "terraform", "remote_state", "generate", "dependencies", "exclude", "engine", "feature", "errors"];
+
 /// Labelled blocks inside `terraform`.
 pub(crate) const TERRAFORM_BLOCKS: [&str; 4] = ["extra_arguments", "before_hook", "after_hook", "error_hook"];
 
-/// A block with its attributes evaluated.
+/// A block with its attributes evaluated. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
     /// The label; empty for a block without one.
-    pub(crate) label: String,
-    pub(crate) attributes: Entries,
+    pub(crate) label: Arc<str>,
+    pub(crate) attributes: Attributes,
     pub(crate) origin: Origin,
+}
+
+/// The attributes of a block. What was found out about them is kept for all clones, until one of them is changed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attributes(Rc<Looked>);
+
+#[derive(Debug, Clone, Default)]
+struct Looked {
+    entries: Entries,
+    /// As part of a unit's digest, for a kind of block.
+    digest: OnceCell<(&'static str, Digest)>,
+    /// Whether they were decoded without a fault.
+    sound: Cell<bool>,
+}
+
+impl Attributes {
+    /// Their digest as those of a kind of block, made once.
+    pub(crate) fn digest(&self, kind: &'static str, make: impl FnOnce(&Entries) -> Digest) -> Digest {
+        match self.0.digest.get() {
+            Some((known, digest)) if *known == kind => *digest,
+            Some(_) => make(&self.0.entries),
+            None => self.0.digest.get_or_init(|| (kind, make(&self.0.entries))).1,
+        }
+    }
+
+    /// Says once that they can be decoded: `decode` is not asked again then.
+    pub(crate) fn fault<T>(&self, decode: impl FnOnce() -> Result<T, Fault>) -> Option<Fault> {
+        if self.0.sound.get() {
+            return None;
+        }
+        let fault = decode().err();
+        self.0.sound.set(fault.is_none());
+        fault
+    }
+}
+
+impl std::ops::Deref for Attributes {
+    type Target = Entries;
+
+    fn deref(&self) -> &Entries {
+        &self.0.entries
+    }
+}
+
+impl std::ops::DerefMut for Attributes {
+    fn deref_mut(&mut self) -> &mut Entries {
+        let looked = Rc::make_mut(&mut self.0);
+        looked.digest.take();
+        looked.sound.set(false);
+        &mut looked.entries
+    }
 }
 
 impl Section {
     pub(super) fn new(label: &str, origin: Origin) -> Self {
-        Section { label: label.to_owned(), attributes: Entries::new(), origin }
+        Section { label: label.into(), attributes: Attributes::default(), origin }
     }
 
     /// An attribute that is set and not `null`.
@@ -88,7 +144,10 @@ impl Config {
         }
         let exclude = config.exclude.clone();
         for include in frame.includes()?.iter().rev() {
-            let parent = Config::own(&include.frame, only)?;
+            let parent = match only {
+                None => include.frame.config_of_include()?,
+                Some(_) => Config::own(&include.frame, only)?,
+            };
             config = merge::include(parent, config, include.strategy)?;
         }
         // Whatever the strategy, a file's own block counts as it is written.
@@ -146,6 +205,31 @@ impl Config {
         Ok(config)
     }
 
+    /// Adds other parts of the same file.
+    pub(super) fn join(&mut self, other: Config) {
+        self.plain.extend(other.plain);
+        self.inputs = other.inputs.or(self.inputs.take());
+        self.terraform = other.terraform.or(self.terraform.take());
+        self.terraform_blocks.extend(other.terraform_blocks);
+        self.remote_state = other.remote_state.or(self.remote_state.take());
+        self.generate.extend(other.generate);
+        self.dependencies = other.dependencies.or(self.dependencies.take());
+        self.errors = other.errors.or(self.errors.take());
+        self.exclude = other.exclude.or(self.exclude.take());
+        self.engine = other.engine.or(self.engine.take());
+        self.features.extend(other.features);
+    }
+
+    /// Values in it.
+    pub(super) fn weight(&self) -> u64 {
+        let blocks = self.terraform_blocks.values().chain(self.errors.iter().flat_map(BTreeMap::values)).flatten();
+        let sections = [&self.terraform, &self.remote_state, &self.exclude, &self.engine].into_iter().flatten();
+        let sections = sections.chain(blocks).chain(&self.generate).chain(&self.features);
+        let values = sections.flat_map(|section| section.attributes.values());
+        let values = values.chain(self.plain.values()).chain(&self.inputs).chain(self.dependencies.iter().flatten());
+        values.map(Value::weight).sum()
+    }
+
     fn own_terraform(&mut self, frame: &Rc<Frame<'_>>) -> Result<(), Fault> {
         let Some(block) = frame.blocks("terraform").next() else { return Ok(()) };
         let section = frame.section(block)?;
@@ -182,7 +266,7 @@ fn named_sections(frame: &Rc<Frame<'_>>, kind: &str) -> Result<Vec<Section>, Fau
     if let Some(attribute) = frame.attribute(kind) {
         let value = frame.evaluate(attribute)?;
         for (label, value) in value.want_map(&format!("`{kind}`"))? {
-            if sections.iter().any(|section| section.label == **label) {
+            if sections.iter().any(|section| section.label == *label) {
                 return Err(value.fault(Code::UNKNOWN_BLOCK, format!("`{kind} \"{label}\"` is defined twice")));
             }
             sections.push(section_of(kind, label, value)?);

@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
 
     /// Notes that a file decides something.
     pub(crate) fn note_read(&self, path: &str) {
-        let path: Arc<str> = path.into();
+        let path = self.path(path);
         if !self.recorded(|notes| notes.read(&path)) {
             self.reads.borrow_mut().insert(path);
         }
@@ -184,7 +184,7 @@ impl<'a> Session<'a> {
     /// Notes that a file counts by its content, which is in no value.
     pub(super) fn note_content(&self, path: &str) {
         self.note_read(path);
-        let path: Arc<str> = path.into();
+        let path = self.path(path);
         if !self.recorded(|notes| notes.content(&path)) {
             self.contents.borrow_mut().insert(path);
         }
@@ -235,7 +235,7 @@ impl<'a> Session<'a> {
 
     /// Notes that outputs are used of a dependency that another configuration declares.
     pub(super) fn note_dependency(&self, target: &UnitPath, section: &Section) {
-        let named = || (section.label.clone(), section.place());
+        let named = || (section.label.to_string(), section.place());
         self.further.borrow_mut().entry(target.clone()).or_insert_with(named);
     }
 
@@ -255,13 +255,39 @@ impl<'a> Session<'a> {
 
     /// A parsed configuration file that must exist.
     pub(super) fn config_file(&self, path: &str, missing: impl FnOnce() -> Fault) -> Result<Arc<File>, Fault> {
-        match self.reader.hcl(path)? {
+        let own = !self.is_reading() && path::parent(path) == self.unit_dir;
+        match if own { self.reader.own_hcl(path)? } else { self.reader.hcl(path)? } {
             Some(file) => {
                 self.note_read(path);
                 Ok(file)
             }
             None => Err(self.reader.note_submodule(missing(), path)),
         }
+    }
+
+    /// As [`Session::config_file`], for one that many units include: it is looked for once.
+    pub(super) fn included_file(&self, path: &str, missing: impl FnOnce() -> Fault) -> Result<Arc<File>, Fault> {
+        let Some(memo) = self.memo else { return self.config_file(path, missing) };
+        if let Some((file, rests_on)) = memo.file(path) {
+            self.reader.include(&rests_on);
+            self.note_read(path);
+            return Ok(file);
+        }
+        self.reader.begin_part();
+        let found = self.config_file(path, missing);
+        let rests_on = self.reader.end_part();
+        self.reader.include(&rests_on);
+        if let Ok(file) = &found
+            && !rests_on.is_broken()
+        {
+            memo.keep_file(path, file, rests_on);
+        }
+        found
+    }
+
+    /// A path, held once by all that note it.
+    fn path(&self, path: &str) -> Arc<str> {
+        self.memo.map_or_else(|| path.into(), |memo| memo.name(path))
     }
 
     /// The repository path of a folder's configuration file, or of the file itself.

@@ -13,7 +13,7 @@ use portcullis_hcl::hcl_edit::structure::{Attribute, Body, Structure};
 use portcullis_model::{Code, Fault, Place};
 
 use super::frame::{Frame, Names};
-use super::sections::{Config, PLAIN};
+use super::sections::{Config, PARTS_OF_FILE, PLAIN};
 use super::session::Session;
 use super::{dependency, include};
 
@@ -22,9 +22,6 @@ pub(crate) const FAULTS_MAX: usize = 100;
 
 /// Attributes of a file that are evaluated whatever else there is.
 const ATTRIBUTES: [&str; 3] = ["inputs", "remote_state", "generate"];
-/// Parts of a configuration that are evaluated apart from each other.
-const PARTS: [&str; 9] =
-    ["inputs", "terraform", "remote_state", "generate", "dependencies", "exclude", "engine", "feature", "errors"];
 
 /// Faults, each once.
 #[derive(Default)]
@@ -119,7 +116,7 @@ pub(crate) fn parts(frame: &Rc<Frame<'_>>, found: &mut Faults) -> Vec<Config> {
         // There is nothing to merge into; what the file says itself is looked at all the same.
         Err(_) => vec![frame],
     };
-    for part in PARTS.iter().chain(&PLAIN) {
+    for part in PARTS_OF_FILE.iter().chain(&PLAIN) {
         let of_files = files.iter().filter_map(|file| Config::own(file, Some(&[part])).err());
         of_files.for_each(|fault| push(frame.session, fault, found));
         match Config::of(frame, Some(&[part])) {

@@ -81,7 +81,7 @@ fn of(name: &str) -> Option<Type> {
 
 /// Gives the attributes of a block their types.
 pub(super) fn apply(section: &mut Section) {
-    for (name, value) in &mut section.attributes {
+    for (name, value) in section.attributes.iter_mut() {
         if let Some(typed) = typed(name, value) {
             *value = typed;
         }

@@ -138,6 +138,34 @@ fn after_a_change_each_unit_is_as_if_nothing_had_been_known() {
     }
 }
 
+/// A value that was found out for one unit is used by a second one inside of another value, which is new: what a third one
+/// takes over of that has to depend on both.
+#[test]
+fn what_is_made_of_something_shared_is_shared_by_those_alone_who_share_that() {
+    let folder = Folder::new(&[
+        (
+            "root.hcl",
+            "locals {\n  account = read_terragrunt_config(find_in_parent_folders(\"account.hcl\")).locals\n}\n\
+             inputs = {\n  name = local.account.name\n  near = find_in_parent_folders(\"near.hcl\")\n}\n",
+        ),
+        ("near.hcl", ""),
+        ("a/account.hcl", "locals {\n  name = \"a\"\n}\n"),
+        ("a/first/near.hcl", ""),
+        ("b/account.hcl", "locals {\n  name = \"b\"\n}\n"),
+    ]);
+    let units = ["a/first/unit", "a/second", "b/third"];
+    for unit in units {
+        folder
+            .write(&format!("{unit}/terragrunt.hcl"), "include {\n  path = find_in_parent_folders(\"root.hcl\")\n}\n");
+        folder.write(&format!("{unit}/main.tf"), "");
+    }
+    let all = load(&folder, ".", &Arc::default());
+    for unit in units {
+        let alone = load(&folder, unit, &Arc::default());
+        assert_eq!(shown(&all, unit), shown(&alone, unit), "{unit}");
+    }
+}
+
 #[test]
 fn who_is_read_by_what_all_share_goes_in_a_circle_and_the_others_do_not() {
     let folder = Folder::new(&[

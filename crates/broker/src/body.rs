@@ -10,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::record::Pending;
 use crate::tunnel::Passed;
@@ -47,7 +48,14 @@ impl hyper::body::Body for Counted {
     type Error = Failure;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(cx).map_err(Failure::from);
+        let mut frame = Pin::new(&mut self.inner).poll_frame(cx).map_err(Failure::from);
+        // Trailers of a request are headers that nobody has looked at. They come last.
+        if self.call.is_none()
+            && let Poll::Ready(Some(Ok(trailers))) = &frame
+            && trailers.is_trailers()
+        {
+            frame = Poll::Ready(None);
+        }
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
@@ -64,6 +72,17 @@ impl hyper::body::Body for Counted {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Bytes that keep their place among those that a task may have in memory, for as long as somebody has them.
+pub(crate) fn kept(bytes: impl Into<Bytes>, place: OwnedSemaphorePermit) -> Bytes {
+    struct Kept(Bytes, #[allow(dead_code, reason = "given back when it is dropped")] OwnedSemaphorePermit);
+    impl AsRef<[u8]> for Kept {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Kept(bytes.into(), place))
 }
 
 pub(crate) fn json(status: StatusCode, body: Bytes) -> Answer {

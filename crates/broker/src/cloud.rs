@@ -10,18 +10,18 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use jiff::Timestamp;
 use portcullis_model::{Code, Fault, Scheme, Target};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use crate::BoxFuture;
 use crate::aws::sigv4::{self, Credentials};
 use crate::aws::table::{Endpoints, Wanted};
 use crate::aws::{Allowed, BodyRead, BodyWanted, Denied, Identity, judge, role};
-use crate::body::{Answer, Body, Failure};
+use crate::body::{Answer, Body, Failure, kept};
 use crate::judge::{Refusal, bad_request};
 use crate::record::Pending;
 use crate::tunnel::Passed;
@@ -66,7 +66,7 @@ pub fn placeholder() -> Result<Credentials, Fault> {
 pub(crate) struct Cloud {
     aws: Aws,
     task: Mutex<crate::aws::Task>,
-    kept: Semaphore,
+    kept: Arc<Semaphore>,
 }
 
 /// A request that is ready to be sent.
@@ -78,7 +78,7 @@ pub(crate) struct Ready {
 impl Cloud {
     pub(crate) fn new(aws: Aws, endpoints: Vec<String>) -> Self {
         let task = crate::aws::Task::new(aws.placeholder.clone(), aws.rights.clone(), Endpoints(endpoints));
-        Cloud { aws, task: Mutex::new(task), kept: Semaphore::new(KEPT_MAX_KIB) }
+        Cloud { aws, task: Mutex::new(task), kept: Arc::new(Semaphore::new(KEPT_MAX_KIB)) }
     }
 
     /// Judges a request and signs it with real keys.
@@ -93,7 +93,7 @@ impl Cloud {
         let begun = self.task().begin(&head, &target.authority(), now);
         let begun = begun.map_err(|denied| deny(&denied, call))?;
         let wanted = begun.body();
-        let (read, _permit) = self.read(body, wanted, &head.headers).await.map_err(|refusal| call.refuse(&refusal))?;
+        let read = self.read(body, wanted).await.map_err(|refusal| call.refuse(&refusal))?;
         let digest = wanted.digest.then(|| sha256(&read.begun));
         let content = content_max(wanted.content);
         let whole = (read.rest.is_none() && read.begun.len() <= content).then_some(read.begun.as_ref());
@@ -118,27 +118,23 @@ impl Cloud {
         }
     }
 
-    /// Reads as much of a body as is wanted; the rest stays where it is.
-    async fn read(
-        &self,
-        mut body: Incoming,
-        wanted: BodyWanted,
-        headers: &HeaderMap,
-    ) -> Result<(Read, Option<SemaphorePermit<'_>>), Refusal> {
+    /// Reads as much of a body as is wanted; the rest stays where it is. What was read has its place until it was sent.
+    async fn read(&self, mut body: Incoming, wanted: BodyWanted) -> Result<Read, Refusal> {
         let exact = body.size_hint().exact();
         let max = if wanted.digest { WHOLE_MAX_BYTES } else { content_max(wanted.content) };
-        let declared = exact.unwrap_or(if headers.contains_key(header::TRANSFER_ENCODING) { u64::MAX } else { 0 });
         if max == 0 || exact == Some(0) {
             let rest = (!body.is_end_stream()).then_some(body);
-            return Ok((Read { begun: Bytes::new(), rest, exact }, None));
+            return Ok(Read { begun: Bytes::new(), rest, exact });
         }
-        let kib = usize::try_from(declared).unwrap_or(max).clamp(1024, max) / 1024;
-        let permits = u32::try_from(kib).unwrap_or(1);
-        let permit = self.kept.acquire_many(permits).await.map_err(|_| bad_request("the door is closing"))?;
+        // A body that does not say its length may be as long as any.
+        let most = exact.and_then(|length| usize::try_from(length).ok()).unwrap_or(max).min(max);
+        let permits = u32::try_from(most.div_ceil(1024)).unwrap_or(u32::MAX);
+        let place =
+            self.kept.clone().acquire_many_owned(permits).await.map_err(|_| bad_request("the door is closing"))?;
         let mut begun = BytesMut::new();
         while begun.len() <= max {
             match body.frame().await {
-                None => return Ok((Read { begun: begun.freeze(), rest: None, exact }, Some(permit))),
+                None => return Ok(Read { begun: kept(begun, place), rest: None, exact }),
                 Some(Err(_)) => return Err(bad_request("the body did not arrive whole")),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
@@ -154,7 +150,7 @@ impl Cloud {
                 why: format!("a body whose digest no header names can have {WHOLE_MAX_BYTES} bytes"),
             });
         }
-        Ok((Read { begun: begun.freeze(), rest: Some(body), exact }, Some(permit)))
+        Ok(Read { begun: kept(begun, place), rest: Some(body), exact })
     }
 
     /// The answer for the sandbox: of `AssumeRole` with placeholders, else as it is.

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_model::{Code, Fault, Phase, TaskId, UnitPath};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::body::{Answer, text};
@@ -22,7 +22,7 @@ use crate::egress::Egress;
 use crate::gateway::{Gateway, Passing, is_outside};
 use crate::judge::{Operation, Refusal, Rights, judge};
 use crate::record::Record;
-use crate::state::States;
+use crate::state::{ANSWERS_MAX, States};
 use crate::{Call, StatePort};
 
 /// The host that the door answers for itself.
@@ -96,7 +96,13 @@ impl Door {
         let gateway = egress.map(|egress| Gateway::new(egress, record.clone()).map(Arc::new)).transpose()?;
         let (listener, peer_uid) = listen(&socket, owner_uid)?;
         let shared = Arc::new(Shared {
-            states: States { port, task, unit: unit.clone(), body: Mutex::new(()) },
+            states: States {
+                port,
+                task,
+                unit: unit.clone(),
+                body: Mutex::new(()),
+                answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            },
             rights: Rights { unit, phase, readable },
             record,
             gateway,

@@ -18,6 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use portcullis_model::{Code, Fault, Scheme, Target};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 
@@ -42,6 +43,9 @@ const HEADERS_MAX: usize = 100;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
 
+/// Requests of one task at a time, on whichever connections. One more is refused, as AWS would: who asks tries again.
+const REQUESTS_MAX: usize = 256;
+
 /// What goes on after a connection was let through.
 pub(crate) type Passing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -53,6 +57,7 @@ pub(crate) struct Gateway {
     client: Client<Connector, Body>,
     cloud: Option<Cloud>,
     record: Arc<Record>,
+    room: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -64,7 +69,8 @@ impl Gateway {
             .pool_max_idle_per_host(8)
             .build(Connector::new(egress.clone()));
         let cloud = egress.aws.clone().map(|aws| Cloud::new(aws, egress.endpoints()));
-        Ok(Gateway { egress, authority, client, cloud, record })
+        let room = Arc::new(Semaphore::new(REQUESTS_MAX));
+        Ok(Gateway { egress, authority, client, cloud, record, room })
     }
 
     /// The certificate of the task's authority.
@@ -200,6 +206,11 @@ impl Gateway {
             Ok(route) => route,
             Err(refusal) => return call.refuse(&refusal),
         };
+        let Ok(place) = self.room.clone().try_acquire_owned() else {
+            let why = format!("this task has {REQUESTS_MAX} requests under way already");
+            return call.refuse(&Refusal { status: StatusCode::SERVICE_UNAVAILABLE, code: Code::BUSY, why });
+        };
+        call.takes(place);
         call.allowed_by(&route.rule);
         let passed = call.passed();
         let (head, body) = request.into_parts();

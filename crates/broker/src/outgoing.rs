@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri, Version};
@@ -20,12 +20,13 @@ use portcullis_model::{Code, Scheme, Target};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::body::Body;
 use crate::dial::dial;
-use crate::egress::{Egress, Route, Way};
+use crate::egress::{Egress, Injected, Route, Way};
 use crate::judge::{Refusal, bad_request};
 use crate::record::shown;
 
@@ -46,6 +47,10 @@ pub(crate) fn check<B>(target: &Target, request: &Request<B>) -> Result<(), Refu
     let headers = request.headers();
     if request.method() == Method::CONNECT {
         return Err(refused("a connection in a connection"));
+    }
+    // A host answers with the request that it got, the runner's credential in it (RFC 9110, 9.3.8).
+    if ["TRACE", "TRACK"].iter().any(|echoes| request.method().as_str().eq_ignore_ascii_case(echoes)) {
+        return Err(refused("a request that is answered with its own headers (`TRACE`)"));
     }
     if headers.contains_key(UPGRADE) || names(headers).any(|name| name.eq_ignore_ascii_case("upgrade")) {
         return Err(refused("another protocol than HTTP (`Upgrade`)"));
@@ -109,7 +114,7 @@ pub(crate) fn request(
     let trailers = head.headers.get(TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let mut headers = head.headers;
     strip(&mut headers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT] {
+    for name in [HOST, CONTENT_LENGTH, EXPECT, TRAILER] {
         headers.remove(name);
     }
     if trailers {
@@ -117,8 +122,9 @@ pub(crate) fn request(
     }
     if let Way::Credential(injected) = &route.way {
         // Whatever the sandbox says under these names is its own: it never travels with the runner's.
-        for one in injected {
-            headers.remove(&one.name);
+        let own: Vec<HeaderName> = headers.keys().filter(|name| names_somebody(name, injected)).cloned().collect();
+        for name in own {
+            headers.remove(name);
         }
         for one in injected {
             headers.append(&one.name, one.value.clone());
@@ -133,6 +139,13 @@ pub(crate) fn request(
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// Whether a header could say who asks, beside the runner's: under the same name, where dashes and underscores are one to
+/// what maps headers to variables; or by one of the ways that are common to all hosts.
+fn names_somebody(name: &HeaderName, injected: &[Injected]) -> bool {
+    let same = |one: &Injected| name.as_str().replace('_', "-") == one.name.as_str().replace('_', "-");
+    *name == AUTHORIZATION || *name == COOKIE || injected.iter().any(same)
 }
 
 /// Why a host was not connected to, for the sandbox.
@@ -159,10 +172,14 @@ impl std::fmt::Display for NotConnected {
 
 impl Error for NotConnected {}
 
+/// Connections of one task to hosts at a time, those included that are kept for a next request. More wait.
+const CONNECTIONS_MAX: usize = 256;
+
 /// Connects the client to the hosts of the routes.
 #[derive(Clone)]
 pub(crate) struct Connector {
     egress: Arc<Egress>,
+    room: Arc<Semaphore>,
     tls: TlsConnector,
     /// Without HTTP/2: what is signed for AWS is a request as HTTP/1.1 writes it.
     tls_1: TlsConnector,
@@ -176,7 +193,7 @@ impl Connector {
             TlsConnector::from(Arc::new(config))
         };
         let (tls, tls_1) = (tls(&[b"h2", b"http/1.1"]), tls(&[b"http/1.1"]));
-        Connector { egress, tls, tls_1 }
+        Connector { egress, room: Arc::new(Semaphore::new(CONNECTIONS_MAX)), tls, tls_1 }
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<Upstream>, NotConnected> {
@@ -184,16 +201,17 @@ impl Connector {
         let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
         let target = Target::of_authority(scheme, authority).map_err(NotConnected)?;
         let route = self.egress.route(&target).ok_or_else(|| NotConnected(format!("there is no way to {target}")))?;
+        let room = self.room.acquire_owned().await.map_err(|_| NotConnected("the door is closing".into()))?;
         let stream = dial(self.egress.names.as_ref(), &target, route).await.map_err(NotConnected)?;
         if scheme == Scheme::Http {
-            return Ok(TokioIo::new(Upstream::Plain(stream)));
+            return Ok(TokioIo::new(Upstream { stream: Stream::Plain(stream), _room: room }));
         }
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| NotConnected(format!("{target} can have no certificate")))?;
         let tls = if matches!(route.way, Way::Aws) { &self.tls_1 } else { &self.tls };
         let stream = tls.connect(name, stream).await;
         let stream = stream.map_err(|error| NotConnected(format!("{target} is not trusted: {error}")))?;
-        Ok(TokioIo::new(Upstream::Tls(Box::new(stream))))
+        Ok(TokioIo::new(Upstream { stream: Stream::Tls(Box::new(stream)), _room: room }))
     }
 }
 
@@ -211,16 +229,21 @@ impl tower_service::Service<Uri> for Connector {
     }
 }
 
-/// A connection to a host.
-pub(crate) enum Upstream {
+/// A connection to a host, and its place among those of the task.
+pub(crate) struct Upstream {
+    stream: Stream,
+    _room: OwnedSemaphorePermit,
+}
+
+enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection for Upstream {
     fn connected(&self) -> Connected {
-        match self {
-            Upstream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+        match &self.stream {
+            Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 Connected::new().negotiated_h2()
             }
             _ => Connected::new(),
@@ -230,32 +253,32 @@ impl Connection for Upstream {
 
 impl AsyncRead for Upstream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Upstream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Upstream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Upstream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Upstream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Upstream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Upstream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Upstream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Upstream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Upstream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

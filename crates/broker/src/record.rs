@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_model::{Code, Target};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::tunnel::Passed;
@@ -94,7 +95,7 @@ impl Record {
             received_bytes: 0,
             repeated: 0,
         };
-        Pending { record: self.clone(), call: Some(call), passed: Arc::default() }
+        Pending { record: self.clone(), call: Some(call), passed: Arc::default(), place: None }
     }
 
     pub(crate) fn take(&self) -> Vec<Call> {
@@ -139,12 +140,19 @@ pub(crate) struct Pending {
     record: Arc<Record>,
     call: Option<Call>,
     passed: Arc<Passed>,
+    /// Its place among the requests of a task that are under way.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Pending {
     /// Where what passes is counted.
     pub(crate) fn passed(&self) -> Arc<Passed> {
         self.passed.clone()
+    }
+
+    /// Takes a place until the call has ended.
+    pub(crate) fn takes(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
     }
 
     pub(crate) fn asked(&mut self, operation: &str, resource: Option<&str>) {

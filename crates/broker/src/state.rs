@@ -3,6 +3,7 @@
 //! <https://developer.hashicorp.com/terraform/language/backend/http>: `GET` answers 200 or 404; `LOCK` 200, or
 //! 423 with the holder's lock as JSON; `POST` and `UNLOCK` 200.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,32 +12,41 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use portcullis_model::state::{LOCK_INFO_MAX_BYTES, LockInfo, STATE_MAX_BYTES};
 use portcullis_model::{Code, Fault, TaskId, UnitPath};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
-use crate::body::{Answer, json, text};
+use crate::body::{Answer, json, kept, text};
 use crate::judge::{Operation, Refusal, bad_request, from_fault};
 use crate::{LockAnswer, StatePort, UnlockAnswer};
 
 /// Longest time in which a body must have arrived.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The task's own state is in memory so many times at most, however many ask for it and do not read the answer. More wait.
+pub(crate) const ANSWERS_MAX: usize = 2;
+
 /// The states, as one task sees them.
 pub(crate) struct States {
-    pub(crate) port: std::sync::Arc<dyn StatePort>,
+    pub(crate) port: Arc<dyn StatePort>,
     pub(crate) task: TaskId,
     pub(crate) unit: UnitPath,
     /// One large body at a time is held in memory for a task.
     pub(crate) body: Mutex<()>,
+    /// States that are being answered with; see [`ANSWERS_MAX`].
+    pub(crate) answers: Arc<Semaphore>,
 }
 
 impl States {
     /// Carries out what the judge has allowed.
     pub(crate) async fn perform(&self, operation: Operation, body: Incoming) -> Result<Answer, Refusal> {
         match operation {
-            Operation::Get => Ok(match self.port.state_get(&self.unit).await.map_err(|fault| failed(&fault))? {
-                Some(state) => json(StatusCode::OK, state),
-                None => text(StatusCode::NOT_FOUND, "there is no state yet"),
-            }),
+            Operation::Get => {
+                let place = self.answers.clone().acquire_owned().await;
+                let place = place.map_err(|_| bad_request("the door is closing"))?;
+                Ok(match self.port.state_get(&self.unit).await.map_err(|fault| failed(&fault))? {
+                    Some(state) => json(StatusCode::OK, kept(state, place)),
+                    None => text(StatusCode::NOT_FOUND, "there is no state yet"),
+                })
+            }
             Operation::Answer(state) => Ok(json(StatusCode::OK, state)),
             Operation::Put { lock } => {
                 let _one = self.body.lock().await;

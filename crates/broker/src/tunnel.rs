@@ -17,6 +17,10 @@ use tokio::net::TcpStream;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest first message, in bytes.
 const HELLO_MAX_BYTES: usize = 16 * 1024;
+/// The type of a record of a handshake (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
+/// Extensions that name a host encrypted: ECH, and its drafts' (ESNI, ECH before its tenth).
+const HIDING: [u16; 5] = [0xfe0d, 0xffce, 0xfe08, 0xfe09, 0xfe0a];
 /// How long nothing may pass.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -35,6 +39,7 @@ pub(crate) async fn hello(sandbox: &mut (impl AsyncRead + Unpin), target: &Targe
     let read = tokio::time::timeout(HELLO_TIMEOUT, read_hello(sandbox));
     let (bytes, name) = read.await.map_err(|_| "no TLS handshake was begun in time".to_owned())??;
     check_name(name.as_deref(), target)?;
+    check_open(&bytes)?;
     Ok(bytes)
 }
 
@@ -51,6 +56,43 @@ pub(crate) fn check_name(name: Option<&str>, target: &Target) -> Result<(), Stri
             target.host
         )),
     }
+}
+
+/// A first message can hold another one, encrypted, that names the host that is meant (ECH; TLS-ECH, 5). Then the name that
+/// can be read says nothing.
+fn check_open(records: &[u8]) -> Result<(), String> {
+    let extensions = extensions(records).ok_or_else(not_tls)?;
+    if extensions.iter().any(|kind| HIDING.contains(kind)) {
+        return Err("the TLS handshake hides the name of a host (Encrypted Client Hello)".into());
+    }
+    Ok(())
+}
+
+/// The extensions of a first message that was read before (RFC 8446, 4.1.2).
+fn extensions(records: &[u8]) -> Option<Vec<u16>> {
+    let (mut message, mut rest) = (Vec::new(), records);
+    while let [HANDSHAKE, _, _, high, low, tail @ ..] = rest {
+        let (part, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+        message.extend_from_slice(part);
+        rest = tail;
+    }
+    // Type and length, version, random; then a session, suites and compressions.
+    let (_, rest) = take(message.get(4 + 2 + 32..)?, 1)?;
+    let (_, rest) = take(rest, 2)?;
+    let (_, rest) = take(rest, 1)?;
+    let (mut all, _) = take(rest, 2)?;
+    let mut kinds = Vec::new();
+    while let [high, low, rest @ ..] = all {
+        kinds.push(u16::from_be_bytes([*high, *low]));
+        all = take(rest, 2)?.1;
+    }
+    Some(kinds)
+}
+
+/// What has its length in front of it, in so many bytes, and what follows.
+fn take(bytes: &[u8], width: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_at_checked(width)?;
+    rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
 }
 
 async fn read_hello(sandbox: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Option<String>), String> {

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use portcullis_broker::aws::judge::{Actions, Grant, Phase, Rights};
 use portcullis_broker::aws::sigv4::Credentials;
 use portcullis_broker::{Aws, BoxFuture, Decision, Door, Egress, Keys, Route, Way, placeholder};
 use portcullis_model::Fault;
+use tokio::net::TcpListener;
 use tokio_stream::iter;
 
 use crate::aws::{key, parts, sha256, verify};
@@ -272,6 +273,41 @@ async fn hosts_of_aws_lead_to_aws_by_tls_alone() {
     // And nowhere without AWS.
     let door = open(&house, world.egress());
     assert_eq!(connect(&door, "ec2.eu-west-1.amazonaws.com:443").await.1, 403);
+    door.close().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_kept_have_their_place_until_they_were_sent() {
+    let (house, world, inside) = (House::new(), World::new().await, placeholder().unwrap());
+    // A host that takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut egress = egress(&world, Phase::Plan, &inside);
+    egress.routes.get_mut(&target(HOST)).unwrap().address = Some(silent.local_addr().unwrap());
+    let door = open(&house, egress);
+    let (stream, ..) = connect(&door, "aws.example:443").await;
+    let stream = tls(stream, door.authority().unwrap(), HOST, &["h2"]).await.unwrap();
+    let (client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    // No header names its digest or its length, so as much is set aside as it may have: a quarter of all.
+    let body = format!("Action=DescribeVpcs&Version=2016-11-15&Filter.1.Value.1={}", "x".repeat(900 << 10));
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        let (mut head, ()) = signed(&inside, "ec2", "POST", "/", FORM, body.as_bytes()).into_parts();
+        head.headers.remove("host");
+        let frame = Frame::data(Bytes::from(body.clone()));
+        let request = Request::from_parts(head, StreamBody::new(iter([Ok::<_, std::convert::Infallible>(frame)])));
+        let mut client = client.clone();
+        sent.push(tokio::spawn(async move { client.send_request(request).await }));
+    }
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        reached.push(silent.accept().await.unwrap());
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(300), silent.accept()).await.is_err(), "the fifth waits");
+    // One that has ended makes room.
+    reached.pop();
+    silent.accept().await.unwrap();
     door.close().await;
 }
 

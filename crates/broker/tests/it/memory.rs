@@ -25,7 +25,11 @@ pub struct Memory {
     pub gate: Arc<Semaphore>,
     /// Gets a permit when a write has arrived.
     pub arrived: Arc<Semaphore>,
+    /// What a state is answered with, instead of what was written.
+    pub answers: Arc<Mutex<Option<Answers>>>,
 }
+
+type Answers = Box<dyn Fn() -> Bytes + Send>;
 
 impl Memory {
     pub fn new() -> Self {
@@ -33,6 +37,7 @@ impl Memory {
             inner: Arc::default(),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             arrived: Arc::new(Semaphore::new(0)),
+            answers: Arc::default(),
         }
     }
 
@@ -56,6 +61,9 @@ impl StatePort for Memory {
     fn state_get<'a>(&'a self, unit: &'a UnitPath) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
         Box::pin(async move {
             self.check()?;
+            if let Some(answers) = &*self.answers.lock().unwrap() {
+                return Ok(Some(answers()));
+            }
             Ok(self.inner.lock().unwrap().states.get(unit).and_then(|versions| versions.last().cloned()))
         })
     }

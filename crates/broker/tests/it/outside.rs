@@ -33,6 +33,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// `None`: it did not arrive whole.
     pub body: Option<Bytes>,
+    /// What came after the body.
+    pub trailers: Option<HeaderMap>,
 }
 
 /// The world: an authority that the runner trusts, and a host whose certificate is of it.
@@ -159,7 +161,9 @@ async fn note(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.ok().map(http_body_util::Collected::to_bytes);
+    let collected = body.collect().await.ok();
+    let trailers = collected.as_ref().and_then(|body| body.trailers().cloned());
+    let body = collected.map(http_body_util::Collected::to_bytes);
     let answer = served.answer.lock().unwrap().take();
     let answer = answer.unwrap_or_else(|| format!("hello {}", body.as_ref().map_or(0, Bytes::len)).into());
     let line = format!("{} {}", head.method, head.uri.path());
@@ -168,7 +172,7 @@ async fn note(
     if let Some(host) = host {
         headers.insert(http::header::HOST, HeaderValue::from_str(&host).unwrap());
     }
-    served.asked.lock().unwrap().push(Asked { line, headers, body });
+    served.asked.lock().unwrap().push(Asked { line, headers, body, trailers });
     let mut response = Response::new(Full::new(answer));
     response.headers_mut().insert("keep-alive", HeaderValue::from_static("timeout=5"));
     response.headers_mut().insert("x-of", HeaderValue::from_static("the host"));
@@ -211,12 +215,15 @@ pub async fn tls(stream: UnixStream, roots: &str, name: &str, alpn: &[&str]) -> 
     connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }
 
-async fn ask(stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin), request: &str) -> (u16, String) {
+pub async fn ask(
+    stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin),
+    request: &str,
+) -> (u16, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     answer(stream).await
 }
 
-fn refusals(calls: &[Call]) -> Vec<&str> {
+pub fn refusals(calls: &[Call]) -> Vec<&str> {
     let why = |call| match call {
         &Call { decision: Decision::Refused { ref why, .. }, .. } => Some(why.as_str()),
         _ => None,

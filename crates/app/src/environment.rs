@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A copy of the environment. Values can be secrets: they are not shown by `Debug`.
 #[derive(Clone, Default)]
@@ -17,6 +18,13 @@ impl Environment {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
         )
+    }
+
+    /// The folder for what can be had again, as the XDG base directory specification has it. `None`: there is none.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+        Some(caches.join("portcullis"))
     }
 
     /// A variable that is set and not empty.

@@ -8,6 +8,7 @@
 //! | [`http`] | the `/v1` API of a runner, over the [`http::Service`] trait |
 //! | [`gate`] | the one way in: authenticate, validate, authorize, accept |
 //! | [`runner`] | `portcullis serve`: the parts of a runner, wired |
+//! | [`imports`] | files of other repositories that a fleet definition imports |
 //! | [`work`] | what the engine asks for: preparing runs, planning and applying units |
 //! | [`outcome`] | which HTTP status and exit code a fault becomes |
 //! | [`options`] | `serve`'s options, checked |
@@ -21,6 +22,7 @@ pub mod client;
 pub mod environment;
 pub mod gate;
 pub mod http;
+pub mod imports;
 pub mod options;
 pub mod outcome;
 pub mod render;

@@ -14,7 +14,7 @@ use crate::layer::{History, Stack, Tree};
 use crate::network;
 use crate::principals::{Issuer, issuer, principal, unknown_name};
 use crate::profiles::{Layer, Profiles, inner, layer};
-use crate::read::{Evaluator, Source, sources, text, texts};
+use crate::read::{Elsewhere, Evaluator, Source, nowhere, sources, text, texts};
 use crate::schema::{self, Contents, Entry, contents, duplicate};
 use crate::settings::{LayerName, Setting, Written};
 
@@ -67,7 +67,15 @@ impl Fleet {
     /// Every fault that was found, each with its place and a remedy (`PC-0500` to `PC-0509`). A definition with
     /// a fault anywhere is not taken at all: half a definition is half an access policy.
     pub fn load(read: &Read<'_>) -> Result<Fleet, Vec<Fault>> {
-        Fleet::of(&sources(FLEET_FILE, read)?)
+        Fleet::load_with(read, &nowhere)
+    }
+
+    /// The same, with the files of other repositories that are at hand.
+    ///
+    /// # Errors
+    /// As [`Fleet::load`]; `PC-0508` for a file that is not at hand, `PC-0521` for one that is not what was pinned.
+    pub fn load_with(read: &Read<'_>, elsewhere: &Elsewhere<'_>) -> Result<Fleet, Vec<Fault>> {
+        Fleet::of(&sources(FLEET_FILE, read, elsewhere)?)
     }
 
     /// The same, of files that were read.

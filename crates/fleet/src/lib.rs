@@ -42,6 +42,7 @@ pub use diff::{AccountDiff, AssertChange, Change, FleetDiff, RightChange, ValueC
 pub use fleet::{FLEET_FILE, Fleet, Read};
 pub use network::{CredentialForm, CredentialRule, EgressRule, NetworkPhase};
 pub use presets::Preset;
+pub use read::{Elsewhere, Pinned, wanted};
 pub use repeats::{Extraction, FileEdit, Kind, Moved, Refused, Repeated, Wanted, extract, report};
 pub use rights::{Access, Conditions, Right, Role};
 pub use settings::{LayerName, Setting, Written};

@@ -71,7 +71,7 @@ pub(crate) const FLEET: Form = Form {
     blocks: &[block("repository", 1), block("tools", 0), block("sources", 0)],
 };
 pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
-pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path"], blocks: &[] };
+pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path", "git", "commit", "sha256"], blocks: &[] };
 pub(crate) const IDENTITY: Form =
     Form { of: "`identity`", attributes: &["issuer", "preset", "jwks_uri", "jwks", "audience"], blocks: &[] };
 pub(crate) const PRINCIPAL: Form = Form { of: "`principal`", attributes: &["identity", "claims"], blocks: &[] };

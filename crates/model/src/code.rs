@@ -103,6 +103,7 @@ codes! {
     FLEET_LOCKS_OUT = 509, "the fleet definition would let nobody in";
     FLEET_INVARIANT = 510, "the fleet definition breaks a rule that every definition, or this one, must keep";
     FLEET_EXTRACT = 520, "what is repeated cannot be said in one place as it was asked for";
+    FLEET_IMPORT_CHANGED = 521, "an imported file is not the one that was pinned";
 
     SANDBOX_LAYER_MISSING = 600, "the host cannot give a layer of the sandbox";
     SANDBOX_LAUNCH = 601, "the sandbox could not be started";

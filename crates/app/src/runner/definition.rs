@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use portcullis_estate::{AccountFacts, Entry, Estate, GitSource, Source, ToolFacts};
-use portcullis_fleet::{Account, Driver, Fleet};
+use portcullis_fleet::{Account, Driver};
 use portcullis_mirror::Mirror;
 use portcullis_model::ledger::Record;
 use portcullis_model::record::{ApplyRule, DefinitionPin};
@@ -23,6 +23,7 @@ use super::estates::Estates;
 use super::tool::{Tool, Tools};
 use super::{first, now};
 use crate::gate::{Newer, Rules};
+use crate::imports::Imports;
 use crate::options::ServeOptions;
 
 /// Between two looks at the protected branch without a request.
@@ -108,6 +109,8 @@ pub struct Definitions {
     /// When the repository was last fetched, whoever asked for it.
     looked: Mutex<Option<Instant>>,
     estates: Estates,
+    sources: Arc<Sources>,
+    imports: Arc<Imports>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -124,7 +127,9 @@ impl Definitions {
         Definitions {
             account: options.account.clone(),
             protected: options.protected.clone(),
-            estates: Estates::new(Arc::clone(&mirror), sources, &options.data.join("estate")),
+            estates: Estates::new(Arc::clone(&mirror), Arc::clone(&sources), &options.data.join("estate")),
+            sources,
+            imports: Arc::new(Imports::new(Some(options.data.join("imports")))),
             mirror,
             verifier,
             tools,
@@ -309,9 +314,7 @@ impl Definitions {
 
     /// A definition at a commit, with the programs that it wants.
     async fn read(&self, commit: &CommitId) -> Result<Definition, Fault> {
-        let (git_dir, name, at) = (self.mirror.git_dir().to_path_buf(), self.account.clone(), commit.clone());
-        let loaded = tokio::task::spawn_blocking(move || load(&git_dir, &at, &name)).await;
-        let account = loaded.map_err(|error| Fault::internal(format!("reading the fleet definition: {error}")))??;
+        let account = self.load(commit).await?;
         let tool = self.tools.find(account.tools.tool.as_ref()).await?;
         let terragrunt = match account.tools.driver {
             Driver::Native => None,
@@ -344,6 +347,23 @@ impl Definitions {
     }
 }
 
+impl Definitions {
+    /// The account at a commit. What its definition imports from elsewhere is fetched, if it is not at hand.
+    async fn load(&self, commit: &CommitId) -> Result<Account, Fault> {
+        let failed = |error| Fault::internal(format!("reading the fleet definition: {error}"));
+        let git_dir = self.mirror.git_dir().to_path_buf();
+        let at = commit.clone();
+        let source = tokio::task::spawn_blocking(move || GitSource::open(&git_dir, &at)).await.map_err(failed)??;
+        let source = Arc::new(source);
+        self.imports.fetch_all(&self.sources, &|path| file(&*source, path)).await?;
+        let (name, imports) = (self.account.clone(), Arc::clone(&self.imports));
+        let loaded = tokio::task::spawn_blocking(move || {
+            imports.fleet(&|path| file(&*source, path)).map_err(one_fault)?.account(&name)
+        });
+        loaded.await.map_err(failed)?
+    }
+}
+
 /// Looks at the protected branch from time to time, and holds its estate evaluated, so that a run finds most of
 /// its work done.
 pub async fn poll(definitions: Arc<Definitions>) {
@@ -358,27 +378,7 @@ pub async fn poll(definitions: Arc<Definitions>) {
     }
 }
 
-fn load(git_dir: &std::path::Path, commit: &CommitId, name: &AccountName) -> Result<Account, Fault> {
-    account(&GitSource::open(git_dir, commit)?, name)
-}
-
-/// An account, from the `portcullis.hcl` of a tree of files.
-///
-/// # Errors
-/// What is wrong with the definition: its first fault, the others as notes.
-pub(crate) fn account(source: &dyn Source, name: &AccountName) -> Result<Account, Fault> {
-    fleet(source).map_err(one_fault)?.account(name)
-}
-
-/// The fleet, from the `portcullis.hcl` of a tree of files.
-///
-/// # Errors
-/// Everything that is wrong with the definition.
-pub(crate) fn fleet(source: &dyn Source) -> Result<Fleet, Vec<Fault>> {
-    Fleet::load(&|path| file(source, path))
-}
-
-/// A file of a definition, as [`Fleet::load`] asks for it.
+/// A file of a definition, as a fleet asks for it.
 pub(crate) fn file(source: &dyn Source, path: &str) -> Result<Option<Vec<u8>>, Fault> {
     match source.read(path)? {
         Some(Entry::File { bytes, .. }) => Ok(Some(bytes.to_vec())),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use portcullis_model::RunState;
-use portcullis_testkit::LiveRepo;
+use portcullis_testkit::{GitServer, LiveRepo, TestRepo};
 
 use super::fake::{Fake, TOKEN, digest};
 use super::program::{Said, run_with};
@@ -178,4 +178,84 @@ fn the_definition_of_a_runner_is_shown_with_the_one_that_it_refused() {
     assert!(!said.out.contains('\u{1b}'), "{said:?}");
     let view: serde_json::Value = serde_json::from_str(&status(&["--json"]).out).unwrap();
     assert_eq!(view["refused"]["problem"]["code"], "PC-0509", "{view:#}");
+}
+
+#[test]
+fn a_profile_of_another_repository_is_pinned_fetched_once_and_then_at_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = live(folder.path());
+    let profiles = TestRepo::new();
+    profiles.write("profiles/quick.hcl", "profile \"quick\" {\n  limits {\n    parallel = 9\n  }\n}\n");
+    profiles.commit("first");
+    profiles.push();
+    let commit = profiles.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let server = GitServer::start(profiles.remote().parent().unwrap(), None);
+    let url = server.url("remote.git");
+    let caches = folder.path().join("caches");
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> =
+            ["fleet"].into_iter().chain(arguments.iter().copied()).chain(["--color", "never"]).collect();
+        run_with(&all, &[("PATH", "/usr/local/bin:/usr/bin:/bin"), ("XDG_CACHE_HOME", caches.to_str().unwrap())])
+    };
+    let tree = live.tree();
+    let repo = ["--repo", tree.to_str().unwrap()];
+    let pin = run(&["pin", &url, &commit, "profiles/quick.hcl"]);
+    assert!(pin.code == 0 && pin.out.starts_with("import \"quick\" {\n  git    = "), "{pin:?}");
+    let root = std::fs::read_to_string(tree.join("portcullis.hcl")).unwrap();
+    let root = root.replacen("[\"standard\", \"workload\"]", "[\"standard\", \"workload\", \"quick\"]", 1);
+    live.write("portcullis.hcl", &format!("{root}\n{}", pin.out)).unwrap();
+    live.commit("quick").unwrap();
+    let offline = run(&["check", "--offline", repo[0], repo[1]]);
+    assert!(
+        offline.code == 1 && offline.out.contains("PC-0508") && offline.out.contains("is not at hand"),
+        "{offline:?}"
+    );
+    let diff = run(&["diff", "HEAD~1..HEAD", repo[0], repo[1]]);
+    assert!(diff.out.contains("~ limits.parallel: 4 → 9  (imported profile `quick`, 127.0.0.1:"), "{diff:?}");
+    assert!(diff.out.contains("The effective definition changes in dev; not in"), "{diff:?}");
+    // Its host is away: what was pinned is at hand.
+    drop(server);
+    let show = run(&["show", "dev", "limits.parallel", "--explain", repo[0], repo[1]]);
+    assert!(show.code == 0 && show.out.contains(&format!("remote@{}", &commit[..8])), "{show:?}");
+    assert_eq!(run(&["check", "--offline", repo[0], repo[1]]).code, 0);
+    // What is kept and is damaged is not used.
+    let kept = caches.join("portcullis/imports");
+    for entry in std::fs::read_dir(&kept).unwrap() {
+        std::fs::write(entry.unwrap().path(), "profile \"quick\" {}\n").unwrap();
+    }
+    assert_eq!(run(&["check", "--offline", repo[0], repo[1]]).code, 1);
+}
+
+#[test]
+fn a_host_that_gives_something_else_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = live(folder.path());
+    let profiles = TestRepo::new();
+    profiles.write("quick.hcl", "profile \"quick\" {}\n");
+    profiles.commit("first");
+    profiles.push();
+    let commit = profiles.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let server = GitServer::start(profiles.remote().parent().unwrap(), None);
+    let import = |path: &str, commit: &str| {
+        format!(
+            "\nimport \"quick\" {{\n  git    = \"{}\"\n  commit = \"{commit}\"\n  sha256 = \"{}\"\n  path   = \"{path}\"\n}}\n",
+            server.url("remote.git"),
+            "ab".repeat(32)
+        )
+    };
+    let root = std::fs::read_to_string(live.tree().join("portcullis.hcl")).unwrap();
+    let said = |import: String| {
+        live.write("portcullis.hcl", &format!("{root}{import}")).unwrap();
+        fleet(&live, &["check"])
+    };
+    let changed = said(import("quick.hcl", &commit));
+    assert!(
+        changed.code == 1 && changed.err.contains("PC-0521") && changed.err.contains(&"ab".repeat(32)),
+        "{changed:?}"
+    );
+    let missing = said(import("none.hcl", &commit));
+    assert!(missing.err.contains("PC-0508") && missing.err.contains("`none.hcl` is not there"), "{missing:?}");
+    assert!(missing.err.contains("portcullis.hcl:"), "{missing:?}");
+    let unknown = said(import("quick.hcl", &"0f".repeat(20)));
+    assert!(unknown.err.contains("PC-0111"), "{unknown:?}");
 }

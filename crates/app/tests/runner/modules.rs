@@ -127,3 +127,54 @@ fn a_stack_takes_its_unit_from_a_commit_of_another_repository() {
     assert_eq!(task(&view, unit).state, TaskState::Succeeded { result: TaskResult::AppliedUnreviewed }, "{view:#?}");
     assert!(runner.stop().success());
 }
+
+#[test]
+fn a_profile_of_another_repository_is_in_force_and_stays_so_while_its_host_is_away() {
+    let (modules, server) = modules();
+    let profile = "profile \"pinned\" {\n  env = {\n    STAMP = \"here\"\n  }\n}\n";
+    modules.write("profiles/pinned.hcl", profile);
+    let commit = modules.commit("a profile");
+    modules.push();
+    let digest = portcullis_model::Digest::of(profile.as_bytes());
+    let import = format!(
+        "\nimport \"pinned\" {{\n  git    = \"{}\"\n  commit = \"{commit}\"\n  sha256 = \"{digest}\"\n  path   = \
+         \"profiles/pinned.hcl\"\n}}\n",
+        server.url("remote.git")
+    );
+    let stamped = |live: &LiveRepo, more: &str| {
+        let config = "include \"root\" {\n  path = find_in_parent_folders(\"root.hcl\")\n}\n\ninputs = {\n  name = get_env(\"STAMP\")\n}\n";
+        live.write(&format!("{UNIT}/terragrunt.hcl"), config).unwrap();
+        live.write(&format!("{UNIT}/main.tf"), &format!("{CODE}{more}")).unwrap();
+    };
+    let Some(world) = World::new("security", |live| {
+        stamped(live, "");
+        let root = std::fs::read_to_string(live.tree().join("portcullis.hcl")).unwrap();
+        let path = "  path     = \"security\"\n  profiles = [\"two-regions\"";
+        assert!(root.contains(path), "{root}");
+        live.write("portcullis.hcl", &(root.replace(path, &format!("{path}, \"pinned\"")) + &import)).unwrap();
+    }) else {
+        return;
+    };
+    let runner = world.start();
+    let done = task(&applied(&world, &runner), UNIT);
+    assert_eq!(done.state, TaskState::Succeeded { result: TaskResult::AppliedUnreviewed }, "{done:#?}");
+    assert!(runner.stop().success());
+
+    // The host is away, the runner starts anew, and the protected branch moves on.
+    drop(server);
+    let runner = world.start();
+    assert_eq!(runner.health().status, "ok");
+    stamped(&world.live, "# more\n");
+    world.live.commit("more").unwrap();
+    let done = task(&applied(&world, &runner), UNIT);
+    assert!(matches!(done.state, TaskState::Succeeded { .. }), "{done:#?}");
+
+    // Another digest is not at hand, and nobody is there to ask: the last good definition stays in force.
+    world.live.edit("portcullis.hcl", &digest.to_string(), &"ab".repeat(32)).unwrap();
+    stamped(&world.live, "# and more\n");
+    world.live.commit("another digest").unwrap();
+    let done = task(&applied(&world, &runner), UNIT);
+    assert!(matches!(done.state, TaskState::Succeeded { .. }), "{done:#?}");
+    assert_ne!(runner.health().status, "ok", "{:?}", runner.health());
+    assert!(runner.stop().success());
+}

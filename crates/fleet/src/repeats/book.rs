@@ -15,7 +15,7 @@ use crate::Read;
 use crate::fleet::{FLEET_FILE, Fleet};
 use crate::layer::Node;
 use crate::profiles::node;
-use crate::read::{Evaluator, Source, sources};
+use crate::read::{Elsewhere, Evaluator, Source, sources};
 use crate::settings::LayerName;
 
 /// What an account says for itself alone: no profile can say it.
@@ -135,8 +135,8 @@ pub(super) fn below(path: &str, step: &Step) -> String {
 
 impl Book {
     /// Loads a definition, and takes its layers apart.
-    pub fn read(read: &Read<'_>) -> Result<Book, Vec<Fault>> {
-        let sources = sources(FLEET_FILE, read)?;
+    pub fn read(read: &Read<'_>, elsewhere: &Elsewhere<'_>) -> Result<Book, Vec<Fault>> {
+        let sources = sources(FLEET_FILE, read, elsewhere)?;
         let fleet = Fleet::of(&sources)?;
         let mut faults = Vec::new();
         let mut sections = Vec::new();
@@ -266,7 +266,7 @@ impl Reader<'_> {
                 .collect(),
             items: self.body(&block.body, "", matches!(name, LayerName::Account(_)))?,
             file: Arc::clone(self.file),
-            is_ours: true,
+            is_ours: source.pinned.is_none(),
             at,
             profiles,
             users,

@@ -14,6 +14,7 @@ use super::profile::{self, Moved as Value, Notes};
 use crate::Read;
 use crate::diff::diff;
 use crate::fleet::{FLEET_FILE, Fleet};
+use crate::read::Elsewhere;
 use crate::settings::LayerName;
 
 /// Most moves of one call: each is proved by loading the whole definition.
@@ -74,9 +75,9 @@ pub struct Extraction {
 ///
 /// # Errors
 /// What is wrong with the definition.
-pub fn report(read: &Read<'_>) -> Result<Vec<Repeated>, Vec<Fault>> {
-    let texts = Texts::new(read);
-    let book = Book::read(&|path| texts.read(path))?;
+pub fn report(read: &Read<'_>, elsewhere: &Elsewhere<'_>) -> Result<Vec<Repeated>, Vec<Fault>> {
+    let texts = Texts::new(read, elsewhere);
+    let book = Book::read(&|path| texts.read(path), elsewhere)?;
     let told = findings(&book, &[]).into_iter().map(|finding| match texts.attempt(&book, &finding, None) {
         Ok((told, _)) => told,
         Err(obstacle) => Repeated { obstacle: Some(obstacle), ..finding.told(&book) },
@@ -88,7 +89,7 @@ pub fn report(read: &Read<'_>) -> Result<Vec<Repeated>, Vec<Fault>> {
 ///
 /// # Errors
 /// What is wrong with the definition. `PC-0520` when a profile or a setting is named that cannot be one.
-pub fn extract(read: &Read<'_>, wanted: &Wanted) -> Result<Extraction, Vec<Fault>> {
+pub fn extract(read: &Read<'_>, elsewhere: &Elsewhere<'_>, wanted: &Wanted) -> Result<Extraction, Vec<Fault>> {
     if let Some(name) = &wanted.profile {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(is_name) {
@@ -97,8 +98,8 @@ pub fn extract(read: &Read<'_>, wanted: &Wanted) -> Result<Extraction, Vec<Fault
             return Err(vec![Fault::new(Code::FLEET_EXTRACT, message).remedy(remedy)]);
         }
     }
-    let mut texts = Texts::new(read);
-    let first = Book::read(&|path| texts.read(path))?;
+    let mut texts = Texts::new(read, elsewhere);
+    let first = Book::read(&|path| texts.read(path), elsewhere)?;
     let original = first.fleet.clone();
     let mut book = first;
     let mut moved = Vec::new();
@@ -121,7 +122,7 @@ pub fn extract(read: &Read<'_>, wanted: &Wanted) -> Result<Extraction, Vec<Fault
         let Some((told, changed)) = done else { break };
         texts.changed.extend(changed);
         moved.push(Moved { repeated: told });
-        book = Book::read(&|path| texts.read(path))?;
+        book = Book::read(&|path| texts.read(path), elsewhere)?;
         if moved.len() >= MOVES_MAX {
             break;
         }
@@ -153,6 +154,7 @@ fn differs(before: &Fleet, after: &Fleet) -> Option<String> {
 /// The files of a definition, as they are and as they are to be.
 struct Texts<'r> {
     read: &'r Read<'r>,
+    elsewhere: &'r Elsewhere<'r>,
     changed: BTreeMap<String, String>,
 }
 
@@ -171,8 +173,8 @@ enum Target<'b> {
 }
 
 impl<'r> Texts<'r> {
-    fn new(read: &'r Read<'r>) -> Self {
-        Texts { read, changed: BTreeMap::new() }
+    fn new(read: &'r Read<'r>, elsewhere: &'r Elsewhere<'r>) -> Self {
+        Texts { read, elsewhere, changed: BTreeMap::new() }
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Fault> {
@@ -230,9 +232,12 @@ impl<'r> Texts<'r> {
     /// Moves them to that place.
     fn at(&self, book: &Book, finding: &Finding, target: &Target<'_>) -> Result<Changed, String> {
         let changed = Move::new(book, finding, target).made()?;
-        let after =
-            Texts { read: self.read, changed: self.changed.clone().into_iter().chain(changed.clone()).collect() };
-        let proved = Book::read(&|path| after.read(path)).map_err(|faults| {
+        let after = Texts {
+            read: self.read,
+            elsewhere: self.elsewhere,
+            changed: self.changed.clone().into_iter().chain(changed.clone()).collect(),
+        };
+        let proved = Book::read(&|path| after.read(path), self.elsewhere).map_err(|faults| {
             faults.first().map_or_else(String::new, |fault| format!("the definition would be refused: {fault}"))
         })?;
         if let Some(why) = differs(&book.fleet, &proved.fleet) {

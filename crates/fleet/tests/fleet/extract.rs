@@ -15,7 +15,7 @@ fn files(all: &[(&str, &str)]) -> Files {
 }
 
 fn run(files: &Files, wanted: &Wanted) -> Result<Extraction, Vec<Fault>> {
-    extract(&|path| Ok(files.get(path).cloned()), wanted)
+    extract(&|path| Ok(files.get(path).cloned()), &|_| Ok(None), wanted)
 }
 
 fn load(files: &Files) -> Fleet {
@@ -392,13 +392,13 @@ fn the_report_says_what_the_extraction_would_do_and_the_example_repeats_nothing(
         format!("account \"a{id}\" {{\n  id = \"{id}\"\n  profiles = [\"base\"]\n  regions = [\"eu\"]\n}}\n")
     };
     let all = files(&[("portcullis.hcl", &format!("{VALID}{PLAN}{LOGS}{}{}", account("1"), account("2")))]);
-    let found = report(&|path| Ok(all.get(path).cloned())).unwrap();
+    let found = report(&|path| Ok(all.get(path).cloned()), &|_| Ok(None)).unwrap();
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0].holder, Some(LayerName::LocalProfile("common-regions".into())));
     assert_eq!(found[0].values, BTreeMap::from([("regions".to_owned(), json!(["eu"]))]));
     assert_eq!((found[0].kind, found[0].is_new, &found[0].obstacle), (Kind::Equal, true, &None));
     let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/infrastructure-live");
-    let found = report(&|path| Ok(std::fs::read(example.join(path)).ok())).unwrap();
+    let found = report(&|path| Ok(std::fs::read(example.join(path)).ok()), &|_| Ok(None)).unwrap();
     assert_eq!(found, []);
 }
 
@@ -589,7 +589,7 @@ mod random {
             if Fleet::load(&|path| Ok(files.get(path).cloned())).is_err() {
                 return Ok(());
             }
-            let told = |files: &Files| report(&|path| Ok(files.get(path).cloned())).unwrap();
+            let told = |files: &Files| report(&|path| Ok(files.get(path).cloned()), &|_| Ok(None)).unwrap();
             let (now, done) = after(&files, &Wanted::default());
             prop_assert_eq!(comments(&files), comments(&now));
             let (again, twice) = after(&now, &Wanted::default());

@@ -6,6 +6,7 @@
 
 mod example;
 mod extract;
+mod imports;
 mod invalid;
 mod layers;
 mod network;

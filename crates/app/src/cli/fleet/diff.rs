@@ -3,9 +3,9 @@
 use portcullis_fleet::diff;
 use portcullis_model::Fault;
 
-use super::load;
+use super::{Network, load};
 use crate::cli::output;
-use crate::cli::repository::{RANGES, Repository};
+use crate::cli::repository::{RANGES, Repository, files};
 use crate::outcome::Exit;
 use crate::render;
 use crate::runner::definition;
@@ -19,6 +19,8 @@ pub struct Args {
     range: String,
     #[command(flatten)]
     repository: Repository,
+    #[command(flatten)]
+    network: Network,
     /// Print JSON
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -37,8 +39,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Fault> {
     let checkout = args.repository.checkout()?;
     let range = checkout.range(&args.range)?;
-    let base = load(&checkout, Some(&range.base))?.map_err(definition::one_fault)?;
-    let head = load(&checkout, range.head.as_ref())?.map_err(definition::one_fault)?;
+    let at = |commit| load(&*files(&checkout, commit)?, &args.network)?.map_err(definition::one_fault);
+    let (base, head) = (at(Some(&range.base))?, at(range.head.as_ref())?);
     let found = diff(&base, &head);
     if args.json {
         output::print_json(&found)?;

@@ -7,7 +7,7 @@ use portcullis_fleet::{Extraction, FileEdit, Repeated, Wanted, extract};
 use portcullis_model::{Code, Fault};
 use serde::Serialize;
 
-use super::rewrite;
+use super::{Network, rewrite};
 use crate::cli::output;
 use crate::cli::repository::{Repository, files};
 use crate::outcome::Exit;
@@ -39,6 +39,8 @@ pub struct Args {
     force: bool,
     #[command(flatten)]
     repository: Repository,
+    #[command(flatten)]
+    network: Network,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +70,9 @@ pub fn run(args: &Args) -> Result<Exit, Fault> {
     let checkout = args.repository.checkout()?;
     let source = files(&checkout, None)?;
     let wanted = Wanted { profile: args.profile.clone(), only: args.only.clone() };
-    let done = extract(&|path| definition::file(&*source, path), &wanted).map_err(definition::one_fault)?;
+    let imports = args.network.imports(&*source)?;
+    let done = extract(&|path| definition::file(&*source, path), &|pinned| imports.get(pinned), &wanted);
+    let done = done.map_err(definition::one_fault)?;
     if args.profile.is_some() && done.moved.is_empty() && !done.refused.is_empty() {
         return Err(refused(&done));
     }

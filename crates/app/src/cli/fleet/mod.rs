@@ -7,6 +7,7 @@ mod access;
 mod check;
 mod diff;
 mod extract;
+mod pin;
 mod report;
 mod rewrite;
 mod show;
@@ -14,12 +15,13 @@ mod status;
 
 use std::sync::Arc;
 
-use portcullis_estate::{Checkout, Source};
-use portcullis_fleet::Fleet;
-use portcullis_model::{CommitId, Fault};
+use portcullis_estate::Source;
+use portcullis_fleet::{Fleet, wanted};
+use portcullis_model::Fault;
 
-use super::repository::{Repository, files};
+use super::repository::{Repository, fetching, files, kept};
 use crate::environment::Environment;
+use crate::imports::Imports;
 use crate::outcome::Exit;
 use crate::runner::definition;
 
@@ -40,6 +42,8 @@ pub enum Command {
     Extract(extract::Args),
     /// Which definition a runner goes by, and which it has refused
     Status(status::Args),
+    /// Prints the `import` of a file of another repository, with its digest
+    Pin(pin::Args),
 }
 
 /// Does it.
@@ -55,6 +59,7 @@ pub fn run(command: Command, environment: &Environment) -> Result<Exit, Fault> {
         Command::Report(args) => report::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Status(args) => super::on_runtime(status::run(&args, environment)),
+        Command::Pin(args) => pin::run(&args),
     }
 }
 
@@ -66,12 +71,34 @@ pub struct Tree {
     /// A revision; without it, the files as they are
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
+    #[command(flatten)]
+    network: Network,
+}
+
+/// Whether something may be fetched.
+#[derive(Debug, clap::Args)]
+pub struct Network {
+    /// Fetch nothing: what is imported from other repositories must have been fetched before
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Network {
+    /// The files of other repositories that a definition imports; those that are not at hand are fetched.
+    fn imports(&self, source: &dyn Source) -> Result<Imports, Fault> {
+        let imports = kept(None);
+        let read = |path: &str| definition::file(source, path);
+        if !self.offline && !wanted(&read, &|pinned| imports.get(pinned)).is_empty() {
+            fetching(async |sources| imports.fetch_all(sources, &read).await)?;
+        }
+        Ok(imports)
+    }
 }
 
 impl Tree {
     /// The definition, or everything that is wrong with it.
     fn load(&self) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
-        Ok(definition::fleet(&*self.files()?))
+        load(&*self.files()?, &self.network)
     }
 
     /// The files.
@@ -87,6 +114,6 @@ impl Tree {
     }
 }
 
-fn load(checkout: &Checkout, commit: Option<&CommitId>) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
-    Ok(definition::fleet(&*files(checkout, commit)?))
+fn load(source: &dyn Source, network: &Network) -> Result<Result<Fleet, Vec<Fault>>, Fault> {
+    Ok(network.imports(source)?.fleet(&|path| definition::file(source, path)))
 }

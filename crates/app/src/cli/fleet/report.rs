@@ -28,7 +28,9 @@ pub struct Args {
 /// A definition that is not right, or an output that cannot be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
     let source = args.tree.files()?;
-    let repeated = report(&|path| definition::file(&*source, path)).map_err(definition::one_fault)?;
+    let imports = args.tree.network.imports(&*source)?;
+    let repeated = report(&|path| definition::file(&*source, path), &|pinned| imports.get(pinned));
+    let repeated = repeated.map_err(definition::one_fault)?;
     if args.json {
         output::print_json(&repeated)?;
     } else {

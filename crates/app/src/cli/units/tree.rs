@@ -8,9 +8,9 @@ use portcullis_estate::{AccountFacts, Cache, CacheLimits, Checkout, Elsewhere, E
 use portcullis_model::source::{GitRef, SourceKind, address_of};
 use portcullis_model::{AccountName, Code, CommitId, Fault, RemoteSource};
 
-use crate::cli::repository::{Repository, files};
+use crate::cli::repository::{Repository, files, kept};
 use crate::environment::Environment;
-use crate::runner::definition::account;
+use crate::runner::definition;
 
 /// In the place of a folder: nothing is kept.
 const CACHE_OFF: &str = "off";
@@ -147,16 +147,12 @@ impl Tree {
         Ok(())
     }
 
-    /// As the XDG base directory specification has it. `None`: there is no such folder, or none is wanted.
+    /// `None`: there is no such folder, or none is wanted.
     fn cache_folder(&self, environment: &Environment) -> Option<PathBuf> {
         match &self.cache {
             Some(folder) if folder.as_os_str() == CACHE_OFF => None,
             Some(folder) => Some(folder.join("estate")),
-            None => {
-                let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-                let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-                Some(caches.join("portcullis").join("estate"))
-            }
+            None => Some(environment.cache_folder()?.join("estate")),
         }
     }
 
@@ -179,7 +175,10 @@ impl Tree {
     fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {
         let mut settings = Settings::default();
         if let Some(name) = &self.account {
-            let account = account(source, name)?;
+            // Nothing is fetched for it: `fleet check` leaves what is imported where it is found.
+            let imports = kept(self.cache.as_deref().filter(|folder| folder.as_os_str() != CACHE_OFF));
+            let fleet = imports.fleet(&|path| definition::file(source, path)).map_err(definition::one_fault)?;
+            let account = fleet.account(name)?;
             settings.within = account.path;
             settings.account = Some(AccountFacts { name: account.name, id: account.id });
             settings.env = account.env;

@@ -1,4 +1,4 @@
-# PC-0508: 10:10: no git or other source
+# PC-0508: 10:10: it is no path; another repository is named by `git`, `commit` and `sha256`
 # + VALID
 account "dev" {
   id = "1"

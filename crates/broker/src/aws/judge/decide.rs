@@ -88,8 +88,8 @@ fn allow(rights: &Rights, request: &Recognised, need: &Need) -> Result<String, D
     let is_read = matches!(need.level, Level::Read | Level::List);
     let is_secret = sensitive == Sensitive::Secret;
     // `kms:Decrypt` and its like are writes to AWS's reference, and read.
-    let reads = is_read || (is_secret && !creates(&name));
-    if rights.phase == Phase::Plan && !reads && need.level != Level::Unlisted {
+    let changes = if is_secret { creates(&name) } else { !is_read && need.level != Level::Unlisted };
+    if rights.phase == Phase::Plan && changes {
         return denied("phase", "nothing is changed while planning");
     }
     let mut own = Ok(());
@@ -185,7 +185,12 @@ mod tests {
             grants: vec![
                 grant("network", &[Phase::Apply, Phase::Plan], &["ec2:*", "iam:CreateAccessKey"], &[]),
                 grant("objects", &[Phase::Apply, Phase::Build], &["s3:PutObject", "s3:GetObject"], &["site/*"]),
-                grant("parameters", &[Phase::Plan], &["ssm:secrets", "kms:Decrypt", "xray:New"], &[]),
+                grant(
+                    "parameters",
+                    &[Phase::Plan],
+                    &["ssm:secrets", "kms:Decrypt", "xray:New", "dynamodb:secrets"],
+                    &[],
+                ),
             ],
             roles: BTreeSet::from(["arn:aws:iam::111111111111:role/dns".to_string()]),
         }
@@ -234,6 +239,8 @@ mod tests {
             (need("iam:CreateAccessKey", Write, ""), ["!phase", "!phase", "network", "!secrets", "!phase"]),
             (need("ssm:GetParameter", Read, "p"), ["!phase", "parameters", "!secrets", "!secrets", "!phase"]),
             (need("kms:Decrypt", Write, ""), ["!phase", "parameters", "!secrets", "!secrets", "!phase"]),
+            (need("dynamodb:GetItem", Read, "t"), ["!phase", "parameters", "!secrets", "!secrets", "!phase"]),
+            (need("dynamodb:ExecuteStatement", Unlisted, ""), ["!phase", "!phase", "!secrets", "!secrets", "!phase"]),
             (need("s3:GetObject", Read, "site/a"), ["!phase", "!secrets", "objects", "objects", "!phase"]),
             (need("s3:GetObject", Read, "other/a"), ["!phase", "!secrets", "!secrets", "!secrets", "!phase"]),
             (need("s3:PutObject", Write, ""), ["!phase", "!phase", "!grants", "!grants", "!phase"]),

@@ -201,8 +201,8 @@ fn of_form(request: &Request, place: Place, body: Body<'_>) -> Result<Recognised
         return Err(Unrecognised::Unclear("its form has no Action or no Version"));
     };
     let prefix = place.services.first().map_or("", |service| service.prefix);
-    let resource = members(prefix).iter().find_map(|member| form.get(member));
-    let resource = resource.map_or(Resource::Unnamed, Resource::one);
+    let names = members(prefix).iter().filter_map(|member| form.get(member).map(String::from));
+    let resource = Resource::of(names.collect());
     let is_it = |service: &Service| {
         service.version == version && (service.speaks(Protocol::Query) || service.speaks(Protocol::Ec2))
     };
@@ -241,8 +241,9 @@ fn by_name(
 fn of_rest(request: &Request, place: Place) -> Result<Recognised, Unrecognised> {
     let is_s3 = place.services.iter().any(|service| service.id == "s3");
     // Others of the same name may take an action wherever they find one.
-    let has_form = content_type(request) == Some("application/x-www-form-urlencoded")
-        || request.parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("Action"));
+    let kind = request.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let has_form =
+        kind.contains("form") || request.parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("Action"));
     if has_form && place.services.iter().any(|service| service.speaks(Protocol::Query) || service.speaks(Protocol::Ec2))
     {
         return Err(Unrecognised::Unclear("it has the parameters of two protocols"));

@@ -16,6 +16,10 @@ pub enum Resource {
 }
 
 impl Resource {
+    pub(super) fn of(names: Vec<String>) -> Self {
+        if names.is_empty() { Resource::Unnamed } else { Resource::Named(names) }
+    }
+
     pub(super) fn one(name: impl Into<String>) -> Self {
         Resource::Named(vec![name.into()])
     }
@@ -28,7 +32,7 @@ impl Resource {
     }
 }
 
-/// The member, parameter or label that names what an operation is about, by IAM prefix. `[]`: a list.
+/// The members or parameters that name what an operation is about, by IAM prefix. All that are there count. `[]`: a list.
 const MEMBERS: &[(&str, &[&str])] = &[
     ("dynamodb", &["TableName"]),
     ("ecr", &["repositoryName"]),
@@ -123,10 +127,9 @@ impl<'de> Visitor<'de> for Top {
                 }
             }
         }
-        // The most telling one is the resource: the first of the list.
         names.sort();
-        let resource = names.into_iter().map(|(_, names)| names).find(|names| !names.is_empty());
-        Ok(Json { resource: resource.map_or(Resource::Unnamed, Resource::Named), decrypts, lock })
+        let names = names.into_iter().flat_map(|(_, names)| names).collect();
+        Ok(Json { resource: Resource::of(names), decrypts, lock })
     }
 }
 

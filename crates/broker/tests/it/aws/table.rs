@@ -134,7 +134,7 @@ fn the_query_protocols_name_their_operation_once() {
     );
     assert_eq!(
         (found.needs[0].level, &found.needs[0].resource),
-        (Level::Permissions, &Resource::Named(vec!["a b".into()]))
+        (Level::Permissions, &Resource::Named(vec!["a b".into(), "arn:aws:iam::aws:policy/X".into()]))
     );
     assert!(iam(("GET", &format!("/?{IAM}")), &[], "").is_ok());
     let ec2 = "Action=RunInstances&Version=2016-11-15";
@@ -232,7 +232,9 @@ fn rest_takes_what_says_most() {
     };
     assert_eq!(actions(&ses(&[], "/v2/email/tags").unwrap()), ["ses:TagResource"]);
     assert_eq!(actions(&ses(&[FORM], "/").unwrap()), ["ses:DeleteIdentity"]);
-    assert!(ses(&[FORM], "/v2/email/tags").is_err());
+    for kind in [FORM.1, "Application/X-WWW-Form-URLEncoded", "application/x-www-form-urlencoded; charset=latin1"] {
+        assert!(ses(&[("content-type", kind)], "/v2/email/tags").is_err(), "{kind}");
+    }
     assert!(ses(&[], "/v2/email/tags?Action=DeleteIdentity&Version=2010-12-01").is_err());
     for (method, target) in
         [("GET", "/2015-03-31/functions//code"), ("TRACE", "/2015-03-31/functions"), ("GET", "/2015-03-31/Functions/")]

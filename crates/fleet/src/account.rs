@@ -3,6 +3,7 @@
 //! Plain data. Whatever makes it is in the other modules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portcullis_model::parameter::{Command, Parameter};
 use portcullis_model::record::Unreviewed;
@@ -10,6 +11,7 @@ use portcullis_model::{
     AccountName, ActionKind, BranchName, Digest, DigestBuilder, Fault, FleetName, Phase, PrincipalName, RepositoryName,
     SourcePattern, Target, UnitPath,
 };
+use portcullis_policy::{Freeze, Policies, Principal};
 use serde::Serialize;
 
 use crate::network::{CredentialRule, EgressRule};
@@ -51,6 +53,11 @@ pub struct Account {
     pub egress: BTreeMap<String, EgressRule>,
     /// What the runner adds to requests to them, by the block's name.
     pub credentials: BTreeMap<String, CredentialRule>,
+    /// Times in which its policies may forbid.
+    pub freezes: BTreeMap<String, Freeze>,
+    /// What decides who may do what here: its actions and its `policy` blocks, compiled.
+    #[serde(skip)]
+    pub policies: Arc<Policies>,
 }
 
 impl Account {
@@ -156,15 +163,6 @@ pub struct Identity {
     pub jwks: Option<String>,
     /// The `aud` claim that tokens for this account must have.
     pub audience: String,
-}
-
-/// A caller: tokens of an identity with these claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Principal {
-    /// The identity that its tokens come from.
-    pub identity: String,
-    /// Claims, each with the values that it may have; compared exactly. Never empty.
-    pub claims: BTreeMap<String, Vec<String>>,
 }
 
 /// Who may do an action, and what becomes of plans that nobody reviewed.

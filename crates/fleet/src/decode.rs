@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 
 use globset::GlobBuilder;
+use jiff::Timestamp;
 use portcullis_hcl::{Origin, Value};
 use portcullis_model::id::quoted;
 use portcullis_model::record::Unreviewed;
 use portcullis_model::{ActionKind, Code, Digest, Fault, PrincipalName, SourcePattern, UnitPath};
+use portcullis_policy::{Freeze, Principal};
 
-use crate::account::{Driver, Grant, Limits, Pin, Principal, Program, ToolPin, Tools};
+use crate::account::{Driver, Grant, Limits, Pin, Program, ToolPin, Tools};
 use crate::declared;
 use crate::layer::{Node, Tree};
 use crate::principals::{named, unknown_name};
@@ -223,6 +225,68 @@ pub(crate) fn sources(tree: &Tree) -> Result<Vec<SourcePattern>, Fault> {
         patterns.push(pattern);
     }
     Ok(patterns)
+}
+
+/// Times in which policies may forbid, by name.
+pub(crate) fn freezes(tree: &Tree) -> Result<BTreeMap<String, Freeze>, Fault> {
+    let Some((entries, _)) = map(tree, "freeze")? else { return Ok(BTreeMap::new()) };
+    let mut freezes = BTreeMap::new();
+    for name in entries.keys() {
+        let Some((inside, at)) = map(entries, name)? else { continue };
+        // What a layer takes away with `null` is gone as a whole.
+        if inside.is_empty() {
+            continue;
+        }
+        named_well("freeze", name, at)?;
+        let moment = |which: &str| match leaf(inside, which, "a time")? {
+            Some(value) => moment(value, which),
+            None => Err(at
+                .fault(Code::FLEET_TYPE, format!("freeze `{name}` has no `{which}`"))
+                .remedy("Give `from` and `until`, such as `2026-12-20T00:00:00Z`.")),
+        };
+        let freeze = Freeze { from: moment("from")?, until: moment("until")? };
+        if freeze.until <= freeze.from {
+            return Err(at
+                .fault(Code::FLEET_TYPE, format!("freeze `{name}` ends before it begins"))
+                .remedy("Give an `until` that is after `from`."));
+        }
+        freezes.insert(name.clone(), freeze);
+    }
+    Ok(freezes)
+}
+
+/// A moment, with its zone: two people would read a local time as two moments.
+fn moment(value: &Value, which: &str) -> Result<Timestamp, Fault> {
+    let text = text(value, &format!("`{which}`"))?;
+    text.parse().map_err(|_| {
+        value
+            .fault(Code::FLEET_TYPE, format!("`{which}` is {}, which is no time", quoted(&text)))
+            .remedy("Write it with its offset from UTC, such as `2026-12-20T00:00:00Z` or `2026-12-20T01:00:00+01:00`.")
+    })
+}
+
+/// The Cedar texts of `policy` blocks, by name.
+pub(crate) fn policy_texts(tree: &Tree) -> Result<Vec<(&str, String, &Value)>, Fault> {
+    let Some((entries, _)) = map(tree, "policy")? else { return Ok(Vec::new()) };
+    let mut texts = Vec::new();
+    for name in entries.keys() {
+        let Some((inside, at)) = map(entries, name)? else { continue };
+        let Some(value) = leaf(inside, "cedar", "a string")? else { continue };
+        named_well("policy", name, at)?;
+        texts.push((name.as_str(), text(value, "`cedar`")?, value));
+    }
+    Ok(texts)
+}
+
+/// A name that can stand in a message, a path and a policy as it is.
+fn named_well(kind: &str, name: &str, at: &Origin) -> Result<(), Fault> {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if name.starts_with(word) && name.len() <= 64 && name.chars().all(|c| word(c) || c == '-') {
+        return Ok(());
+    }
+    Err(at
+        .fault(Code::FLEET_TYPE, format!("{} is no name of a {kind}", quoted(name)))
+        .remedy("Use at most 64 of a-z, 0-9 and `-`, such as `year-end`."))
 }
 
 /// The tools of the tree's `tools` map.

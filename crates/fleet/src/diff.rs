@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 
 use crate::account::Account;
 use crate::fleet::Fleet;
-use crate::rights::{Conditions, Right, Role};
+use crate::rights::{Conditions, Right};
 use crate::settings::Written;
+use portcullis_policy::Role;
 
 /// What differs between two definitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

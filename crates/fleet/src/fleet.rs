@@ -6,17 +6,19 @@ use portcullis_hcl::Origin;
 use portcullis_model::id::quoted;
 use portcullis_model::{AccountName, BranchName, Code, Fault, FleetName, Place, PrincipalName, RepositoryName};
 
-use crate::account::{Account, Identity, Limits, Principal, Repository, audience_for};
+use crate::account::{Account, Identity, Limits, Repository, audience_for};
 use crate::asserts::{self, Assert};
 use crate::check::{self, Finding};
 use crate::decode;
 use crate::layer::{History, Stack, Tree};
 use crate::network;
+use crate::policies::{self, Compiling};
 use crate::principals::{Issuer, issuer, principal, unknown_name};
-use crate::profiles::{Layer, Profiles, inner, layer};
+use crate::profiles::{Layer, Profiles, inner, labelled, layer};
 use crate::read::{Elsewhere, Evaluator, Source, nowhere, sources, text, texts};
 use crate::schema::{self, Contents, Entry, contents, duplicate};
 use crate::settings::{LayerName, Setting, Written};
+use portcullis_policy::Principal;
 
 /// Where the definition starts, from the top of the repository.
 pub const FLEET_FILE: &str = "portcullis.hcl";
@@ -254,6 +256,9 @@ impl Parts {
                 base.insert(name.to_owned(), inner(entry, form, evaluator, faults));
             }
         }
+        for (name, form) in [("policy", &schema::POLICY), ("freeze", &schema::FREEZE)] {
+            base.extend(labelled(&body, name, form, &entry.origin, evaluator, faults));
+        }
         let deploy_order = deploy_order(&body, evaluator, &drafts).map_err(|fault| faults.push(fault)).ok();
         Some(Parts {
             name: name?,
@@ -275,10 +280,13 @@ impl Parts {
         if self.repositories.is_empty() {
             return None;
         }
+        let trees = self.profiles.trees().chain(self.drafts.iter().map(|draft| &draft.layer.tree));
+        let names = self.drafts.iter().map(|draft| draft.name.clone()).collect();
+        let mut compiling = kept(Compiling::new(names, whole(&self.principals), trees), faults)?;
         let mut accounts: BTreeMap<AccountName, Account> = BTreeMap::new();
         let mut traces = BTreeMap::new();
         for draft in &self.drafts {
-            let Some((account, trace)) = self.account(draft, faults) else { continue };
+            let Some((account, trace)) = self.account(draft, &mut compiling, faults) else { continue };
             faults.extend(overlap(&account, accounts.values(), &draft.origin));
             traces.insert(account.name.clone(), trace);
             accounts.insert(account.name.clone(), account);
@@ -306,7 +314,7 @@ impl Parts {
 
     /// `None`: something that it is made of is broken, which is in `faults`. Every part is looked at, so that
     /// one broken part does not hide the next.
-    fn account(&self, draft: &Draft, faults: &mut Vec<Fault>) -> Option<(Account, Traced)> {
+    fn account(&self, draft: &Draft, compiling: &mut Compiling, faults: &mut Vec<Fault>) -> Option<(Account, Traced)> {
         let name = draft.name.clone();
         let layers = kept(self.profiles.layers(&draft.layer, LayerName::Account(name.to_string())), faults)??;
         let mut stack = Stack::default();
@@ -340,6 +348,15 @@ impl Parts {
             let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
             faults.push(fault.remedy("Give it a profile with actions, or an `action` block with `allow`."));
         }
+        let freezes = kept(decode::freezes(&tree), faults);
+        let policies = match (&actions, &freezes) {
+            (Some(actions), Some(freezes)) => compiling.account(&name, &tree, actions, freezes, faults),
+            _ => None,
+        };
+        if policies.as_ref().is_some_and(|policies| policies::lets_nobody_in(policies)) {
+            let fault = draft.origin.fault(Code::FLEET_LOCKS_OUT, format!("account `{name}` would let nobody in"));
+            faults.push(fault.remedy("Its policies forbid everything that its actions allow: give them conditions."));
+        }
         let account = Account {
             fleet: self.name.clone(),
             id: id?,
@@ -356,6 +373,8 @@ impl Parts {
             sources: sources?,
             egress: egress?,
             credentials: credentials?,
+            freezes: freezes?,
+            policies: policies?,
             name,
         };
         Some((account, Traced { history, layers, place: draft.origin.place() }))
@@ -379,7 +398,7 @@ impl Parts {
     }
 }
 
-fn kept<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+pub(crate) fn kept<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
     result.map_err(|fault| faults.push(fault)).ok()
 }
 

@@ -9,11 +9,11 @@ use portcullis_hcl::Value;
 use portcullis_model::id::quoted;
 use portcullis_model::{Code, Fault, PrincipalName};
 
-use crate::account::Principal;
 use crate::presets::Preset;
 use crate::read::{Evaluator, text, texts, wrong};
 use crate::schema::{self, Contents, Entry, contents};
 use crate::spelling::hint;
+use portcullis_policy::Principal;
 
 /// Stands for the account's name in an identity's `audience`.
 const ACCOUNT_PLACEHOLDER: &str = "{account}";

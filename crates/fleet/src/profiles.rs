@@ -58,6 +58,11 @@ impl Profiles {
         Ok(Some(all.into_iter().map(|(name, layer)| (name, &layer.tree)).collect()))
     }
 
+    /// What every profile says.
+    pub fn trees(&self) -> impl Iterator<Item = &Tree> {
+        self.imported.values().chain(self.local.values()).map(|layer| &layer.tree)
+    }
+
     /// Every profile with its place: by name, the imported one of two first.
     pub fn all(&self) -> impl Iterator<Item = (LayerName, &Origin)> {
         let imported =
@@ -131,12 +136,14 @@ pub(crate) fn layer(
         }
     }
     type Make = fn(&Entry<'_>, &Evaluator<'_>, &mut Vec<Fault>) -> Node;
-    let labelled: [(&str, Make); 3] = [
+    let kinds: [(&str, Make); 5] = [
         ("action", action_node),
+        ("policy", |one, evaluator, faults| inner(one, &schema::POLICY, evaluator, faults)),
+        ("freeze", |one, evaluator, faults| inner(one, &schema::FREEZE, evaluator, faults)),
         ("egress", |one, evaluator, faults| inner(one, &schema::EGRESS, evaluator, faults)),
         ("credential", |one, evaluator, faults| inner(one, &schema::CREDENTIAL, evaluator, faults)),
     ];
-    for (name, make) in labelled {
+    for (name, make) in kinds {
         let of = |one: &Entry<'_>| (one.label.to_owned(), make(one, evaluator, faults));
         let blocks: Tree = body.blocks_named(name).map(of).collect();
         if !blocks.is_empty() {
@@ -161,6 +168,22 @@ fn action_node(entry: &Entry<'_>, evaluator: &Evaluator<'_>, faults: &mut Vec<Fa
         tree.insert("limits".to_owned(), inner(limits, &schema::LIMITS, evaluator, faults));
     }
     Node::Map(tree, entry.origin.clone())
+}
+
+/// The blocks of a name, as one node with an entry for each label.
+pub(crate) fn labelled(
+    body: &Contents<'_>,
+    name: &str,
+    form: &Form,
+    at: &Origin,
+    evaluator: &Evaluator<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<(String, Node)> {
+    let mut all = Tree::new();
+    for entry in body.blocks_named(name) {
+        all.insert(entry.label.to_owned(), inner(entry, form, evaluator, faults));
+    }
+    (!all.is_empty()).then(|| (name.to_owned(), Node::Map(all, at.clone())))
 }
 
 /// A block without blocks of its own, as a node.

@@ -5,29 +5,11 @@ use std::fmt;
 
 use portcullis_model::record::Unreviewed;
 use portcullis_model::{AccountName, ActionKind, PrincipalName};
+use portcullis_policy::{Role, Unless};
 use serde::Serialize;
 
 use crate::account::Account;
 use crate::fleet::Fleet;
-
-/// What a principal may do with an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Ask for it.
-    Start,
-    /// Approve what it holds.
-    Approve,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Start => "start",
-            Role::Approve => "approve",
-        })
-    }
-}
 
 /// One right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -64,6 +46,9 @@ pub struct Conditions {
     /// How many different approvers a held plan needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals: Option<u32>,
+    /// Policies that forbid it under conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<Unless>,
 }
 
 /// A right in an account.
@@ -90,27 +75,25 @@ impl Account {
             })
     }
 
-    /// Every right that there is in this account. Whoever is not in it has none.
+    /// Every right that there is in this account, asked of the policies that decide. Whoever is not in it has none.
     pub fn rights(&self) -> BTreeMap<Right, Conditions> {
         let mut rights = BTreeMap::new();
-        for (action, grant) in &self.actions {
-            let start = grant.allow.iter().map(|name| (Role::Start, name));
-            for (role, name) in start.chain(grant.approvers.iter().map(|name| (Role::Approve, name))) {
-                let Some(principal) = self.principals.get(name) else { continue };
-                let Some(identity) = self.identities.get(&principal.identity) else { continue };
-                let applies = *action == ActionKind::Apply;
-                let branches = self.repository.protected.iter().map(ToString::to_string);
-                let right = Right { action: *action, role, principal: name.clone() };
-                let conditions = Conditions {
-                    issuer: identity.issuer.clone(),
-                    audience: identity.audience.clone(),
-                    claims: principal.claims.clone(),
-                    branches: if applies { branches.collect() } else { Vec::new() },
-                    unreviewed: (applies && role == Role::Start).then_some(grant.unreviewed),
-                    approvals: applies.then_some(grant.approvals),
-                };
-                rights.insert(right, conditions);
-            }
+        for ((action, role, name), unless) in self.policies.rights() {
+            let Some(principal) = self.principals.get(&name) else { continue };
+            let Some(identity) = self.identities.get(&principal.identity) else { continue };
+            let Some(grant) = self.actions.get(&action) else { continue };
+            let applies = action == ActionKind::Apply;
+            let branches = self.repository.protected.iter().map(ToString::to_string);
+            let conditions = Conditions {
+                issuer: identity.issuer.clone(),
+                audience: identity.audience.clone(),
+                claims: principal.claims.clone(),
+                branches: if applies { branches.collect() } else { Vec::new() },
+                unreviewed: (applies && role == Role::Start).then_some(grant.unreviewed),
+                approvals: applies.then_some(grant.approvals),
+                unless,
+            };
+            rights.insert(Right { action, role, principal: name }, conditions);
         }
         rights
     }

@@ -68,7 +68,7 @@ pub(crate) const IMPORTED: Form = Form {
 pub(crate) const FLEET: Form = Form {
     of: "`fleet`",
     attributes: &["deploy_order"],
-    blocks: &[block("repository", 1), block("tools", 0), block("sources", 0)],
+    blocks: &[block("repository", 1), block("policy", 1), block("freeze", 1), block("tools", 0), block("sources", 0)],
 };
 pub(crate) const REPOSITORY: Form = Form { of: "`repository`", attributes: &["url", "protected"], blocks: &[] };
 pub(crate) const IMPORT: Form = Form { of: "`import`", attributes: &["path", "git", "commit", "sha256"], blocks: &[] };
@@ -86,12 +86,16 @@ pub(crate) const ACCOUNT: Form = Form {
 };
 const LAYER_BLOCKS: &[BlockForm] = &[
     block("action", 1),
+    block("policy", 1),
+    block("freeze", 1),
     block("tools", 0),
     block("limits", 0),
     block("sources", 0),
     block("egress", 1),
     block("credential", 1),
 ];
+pub(crate) const POLICY: Form = Form { of: "`policy`", attributes: &["cedar"], blocks: &[] };
+pub(crate) const FREEZE: Form = Form { of: "`freeze`", attributes: &["from", "until"], blocks: &[] };
 pub(crate) const ACTION: Form =
     Form { of: "`action`", attributes: ACTION_ATTRIBUTES, blocks: &[block("parameter", 1), block("limits", 0)] };
 /// Of all actions together; `declared` says which of them an action may have.

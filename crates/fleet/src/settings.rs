@@ -124,6 +124,13 @@ impl Account {
                 put(format!("action.{kind}.{name}"), value);
             }
         }
+        for forbid in &self.policies.grants().forbids {
+            put(format!("policy.{}.cedar", forbid.name()), json!(forbid.text()));
+        }
+        for (name, freeze) in &self.freezes {
+            put(format!("freeze.{name}.from"), json!(freeze.from));
+            put(format!("freeze.{name}.until"), json!(freeze.until));
+        }
         for (name, value) in &self.env {
             put(format!("env.{name}"), json!(value));
         }

@@ -71,6 +71,7 @@ codes! {
 
     DENIED = 300, "no principal that may do this matches";
     NOT_AN_APPROVER = 301, "the caller may not approve";
+    FORBIDDEN_BY_POLICY = 302, "a policy of the fleet definition forbids it";
 
     HCL_SYNTAX = 400, "the HCL does not parse";
     HCL_TOO_LARGE = 401, "a configuration file is over a limit";
@@ -102,6 +103,7 @@ codes! {
     FLEET_IMPORT = 508, "an import of the fleet definition cannot be read";
     FLEET_LOCKS_OUT = 509, "the fleet definition would let nobody in";
     FLEET_INVARIANT = 510, "the fleet definition breaks a rule that every definition, or this one, must keep";
+    FLEET_POLICY = 511, "a `policy` block cannot be taken";
     FLEET_EXTRACT = 520, "what is repeated cannot be said in one place as it was asked for";
     FLEET_IMPORT_CHANGED = 521, "an imported file is not the one that was pinned";
 

@@ -3,6 +3,8 @@
 //! The engine's core decides a step; the store commits all of a [`StepRecord`] in one transaction before
 //! any effect of it is performed. So after a crash the records say what may have happened, never less.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +70,9 @@ pub struct RunRecord {
     pub involved: Vec<String>,
     /// Who in particular, for people: principal, issuer and subject.
     pub requested_by: String,
+    /// The claims of its requester's token that are single values: what policies about approvals compare with.
+    #[serde(default)]
+    pub requester_claims: BTreeMap<String, String>,
     /// The rule for its plans.
     pub rule: ApplyRule,
     /// Where it is.

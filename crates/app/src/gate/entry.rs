@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portcullis_mirror::Mirror;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{Code, Digest, Fault, RunId};
-use portcullis_policy::{self as policy, Caller};
+use portcullis_policy::{Caller, Role};
 use portcullis_store::{DecisionRecord, Store, UsedToken};
 use portcullis_trust::oidc::{Verified, Verifier};
 use tokio::sync::watch;
@@ -130,16 +130,15 @@ fn may_be_old(code: Code) -> bool {
 
 /// Whether this is a principal that any action of the account names.
 fn principal_here(rules: &Rules, who: &Verified, decision: &mut DecisionRecord) -> Result<(), Fault> {
-    let matched = policy::principals(&rules.grants, &as_caller(who));
-    let named = |name| rules.grants.actions.values().any(|g| g.allow.contains(name) || g.approvers.contains(name));
-    let known = matched.iter().any(named);
+    let matched = rules.policies.matched(&as_caller(who));
+    let known = matched.iter().any(|name| rules.policies.names(name));
     decision.principals = matched;
     if known {
         return Ok(());
     }
     // Why it is none is explained by what it would need for the least action that there is.
-    let explained =
-        rules.grants.actions.keys().next().map(|kind| policy::decide(&rules.grants, &as_caller(who), *kind));
+    let explained = rules.policies.grants().actions.keys().next();
+    let explained = explained.map(|kind| rules.policies.may(&as_caller(who), *kind, Role::Start));
     if let Some(denied) = explained {
         decision.reason = denied.reason;
         if let Some(fault) = denied.fault {

@@ -1,15 +1,16 @@
 //! Runs that are there already: approving, cancelling, reading.
 
+use jiff::Timestamp;
 use portcullis_model::api::ApproveRequest;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{Code, Digest, Fault, RunId};
-use portcullis_policy as policy;
+use portcullis_policy::{Decision, Facts, Requester, Role};
 use portcullis_store::DecisionRecord;
 
-use super::entry::{Gate, READ_TOKEN_PREFIX, as_caller, identity, no_such_run};
+use super::entry::{Gate, Known, READ_TOKEN_PREFIX, as_caller, identity, no_such_run};
 use super::people;
 use super::record::blank;
-use super::trigger::requester;
+use super::trigger::{facts, requester};
 use crate::http::Bearer;
 
 /// Most plans that one approval names.
@@ -46,7 +47,7 @@ impl Gate {
         let known = self.known_at_head(caller, decision).await?;
         let kind = record.action.kind;
         decision.action = Some(kind);
-        let granted = policy::decide_approval(&known.rules.grants, &as_caller(&known.who), kind);
+        let granted = known.rules.policies.may(&as_caller(&known.who), kind, Role::Approve);
         decision.reason.clone_from(&granted.reason);
         decision.principals = granted.into_result()?;
         if requester(&record) == Some(identity(&known.who).as_str()) {
@@ -54,6 +55,9 @@ impl Gate {
             return Err(Fault::new(Code::NOT_AN_APPROVER, "who asked for a run may not approve it")
                 .remedy("Let another of the action's approvers look at it."));
         }
+        let granted = self.decide_approval(&known, &record, decision.at).await?;
+        decision.reason.clone_from(&granted.reason);
+        decision.principals = granted.into_result()?;
         if request.plans.is_empty() || request.plans.len() > PLANS_MAX {
             return Err(Fault::new(Code::BAD_REQUEST, format!("`plans` has to name 1 to {PLANS_MAX} plans"))
                 .remedy("Name the digests of the held plans, as `portcullis run show` prints them."));
@@ -67,6 +71,16 @@ impl Gate {
         decision.plans.clone_from(&plans);
         self.spend(&known.who).await?;
         Ok(plans)
+    }
+
+    /// What the policies say of an approval of this run.
+    async fn decide_approval(&self, known: &Known, run: &RunRecord, at: Timestamp) -> Result<Decision, Fault> {
+        let protected = self.is_on_protected(&run.commit, &known.rules).await?;
+        // An issuer is a URL, which has no space.
+        let (issuer, subject) = requester(run).and_then(|by| by.split_once(' ')).unwrap_or_default();
+        let requester = Requester { issuer, subject, principals: &run.principals, claims: &run.requester_claims };
+        let facts = Facts { requester: Some(requester), ..facts(&run.action, protected, at) };
+        Ok(known.rules.policies.decide(&as_caller(&known.who), run.action.kind, Role::Approve, &facts))
     }
 
     /// Cancels a run. Allowed for who may ask for its action, and for its approvers. By the definition in force,
@@ -90,9 +104,9 @@ impl Gate {
         let known = self.known(caller, decision).await?;
         let kind = self.unfinished(run).await?.action.kind;
         decision.action = Some(kind);
-        let mut granted = policy::decide(&known.rules.grants, &as_caller(&known.who), kind);
+        let mut granted = known.rules.policies.may(&as_caller(&known.who), kind, Role::Start);
         if !granted.allowed {
-            let approver = policy::decide_approval(&known.rules.grants, &as_caller(&known.who), kind);
+            let approver = known.rules.policies.may(&as_caller(&known.who), kind, Role::Approve);
             if approver.allowed {
                 granted = approver;
             }

@@ -1,9 +1,11 @@
 //! What the gate needs of the account's definition.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use portcullis_model::record::{ApplyRule, DefinitionPin};
 use portcullis_model::{AccountName, BranchName, Fault, PrincipalName, RepositoryName};
-use portcullis_policy::Grants;
+use portcullis_policy::Policies;
 
 /// What the gate needs of the account's definition. Replaced as a whole when the definition changes.
 #[derive(Debug, Clone)]
@@ -16,8 +18,8 @@ pub struct Rules {
     pub repository: RepositoryName,
     /// Its protected branches. Never empty in a definition that is in force.
     pub protected: Vec<BranchName>,
-    /// Who may do what.
-    pub grants: Grants,
+    /// What decides who may do what.
+    pub policies: Arc<Policies>,
     /// What an apply does with plans, as it is now.
     pub apply: ApplyRule,
     /// The definition that all this is of.

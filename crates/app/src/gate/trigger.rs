@@ -6,10 +6,10 @@ use portcullis_estate::GitSource;
 use portcullis_model::api::TriggerRequest;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{
-    Action, ActionKind, BranchName, Code, CommitId, Digest, DigestBuilder, Fault, PrincipalName, RunId, RunState,
-    Selection,
+    Action, ActionKind, Code, CommitId, Digest, DigestBuilder, Fault, PrincipalName, RunId, RunState, Selection,
+    UnitPath,
 };
-use portcullis_policy as policy;
+use portcullis_policy::{Facts, Role};
 use portcullis_store::{AcceptRun, Accepted, DecisionRecord, Idempotency, ReadToken};
 use portcullis_trust::oidc::Verified;
 use uuid::Uuid;
@@ -92,8 +92,14 @@ impl Gate {
                 .remedy("Approve or cancel runs that are held, or try again later."));
         }
         let Known { rules, who } = self.known_at_head(caller, decision).await?;
-        let principals = may(&rules, &who, &action, decision)?;
-        let commit = self.resolve(&action, &rules).await?;
+        // Who has no right learns nothing of the repository.
+        may(&rules, &who, &action, decision)?;
+        let (commit, protected) = self.resolve(&action, &rules).await?;
+        let facts = facts(&action, protected, decision.at);
+        let granted = rules.policies.decide(&as_caller(&who), action.kind, Role::Start, &facts);
+        decision.principals.clone_from(&granted.principals);
+        decision.reason.clone_from(&granted.reason);
+        let principals = granted.into_result()?;
         let involved = self.involved(&commit, &who).await?;
         let run = RunRecord { involved, ..new_run(action, commit, principals, &rules, &who, decision.at) };
         Ok(Judged::New(Box::new(run), who))
@@ -128,11 +134,20 @@ impl Gate {
     }
 
     /// The commit that the action is about: the head of its branch, where this action may be done, with these
-    /// units in it.
-    async fn resolve(&self, action: &Action, rules: &Rules) -> Result<CommitId, Fault> {
+    /// units in it; and whether it is on a protected branch.
+    async fn resolve(&self, action: &Action, rules: &Rules) -> Result<(CommitId, bool), Fault> {
         let commit = self.mirror.branch(&action.branch).await?;
-        if action.kind == ActionKind::Apply {
-            self.on_protected(&commit, &action.branch, rules).await?;
+        let protected = self.is_on_protected(&commit, rules).await?;
+        if action.kind == ActionKind::Apply && !protected {
+            let names: Vec<String> = rules.protected.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!(
+                "commit {} at the head of `{}` is not on {}",
+                commit.short(),
+                action.branch,
+                names.join(" or ")
+            );
+            return Err(Fault::new(Code::NOT_ON_PROTECTED_BRANCH, message)
+                .remedy("Merge first; then apply the protected branch."));
         }
         if let Selection::Units(units) = &action.selection {
             let (git_dir, units, at) = (self.mirror.git_dir().to_owned(), units.clone(), commit.clone());
@@ -143,7 +158,7 @@ impl Gate {
             .await
             .map_err(|_| Fault::internal("looking for units did not end"))??;
         }
-        Ok(commit)
+        Ok((commit, protected))
     }
 
     async fn accept(
@@ -187,7 +202,8 @@ impl Gate {
         }
     }
 
-    async fn on_protected(&self, commit: &CommitId, branch: &BranchName, rules: &Rules) -> Result<(), Fault> {
+    /// Whether a commit is on a protected branch, by the runner's own clone.
+    pub(super) async fn is_on_protected(&self, commit: &CommitId, rules: &Rules) -> Result<bool, Fault> {
         for protected in &rules.protected {
             let head = match self.mirror.branch(protected).await {
                 Ok(head) => head,
@@ -195,15 +211,10 @@ impl Gate {
                 Err(fault) => return Err(fault),
             };
             if self.mirror.is_ancestor(commit, &head).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
-        let names: Vec<String> = rules.protected.iter().map(|name| format!("`{name}`")).collect();
-        Err(Fault::new(
-            Code::NOT_ON_PROTECTED_BRANCH,
-            format!("commit {} at the head of `{branch}` is not on {}", commit.short(), names.join(" or ")),
-        )
-        .remedy("Merge first; then apply the protected branch."))
+        Ok(false)
     }
 }
 
@@ -231,17 +242,29 @@ fn conflict() -> Fault {
         .remedy("Send a new key with a new request.")
 }
 
-/// Whether the caller may do this here, by rights and by place; as which principals.
-fn may(
-    rules: &Rules,
-    who: &Verified,
-    action: &Action,
-    decision: &mut DecisionRecord,
-) -> Result<Vec<PrincipalName>, Fault> {
-    let granted = policy::decide(&rules.grants, &as_caller(who), action.kind);
+/// What the runner knows of a request for this action.
+pub(super) fn facts(action: &Action, protected: bool, at: Timestamp) -> Facts<'_> {
+    let units: Vec<&str> = match &action.selection {
+        Selection::Units(units) => units.iter().map(UnitPath::as_str).collect(),
+        Selection::Affected | Selection::All => Vec::new(),
+    };
+    Facts {
+        repository: action.repository.as_str(),
+        branch: action.branch.as_str(),
+        protected,
+        all: action.selection == Selection::All,
+        units,
+        at,
+        requester: None,
+    }
+}
+
+/// Whether the caller may do this here, by rights and by place.
+fn may(rules: &Rules, who: &Verified, action: &Action, decision: &mut DecisionRecord) -> Result<(), Fault> {
+    let granted = rules.policies.may(&as_caller(who), action.kind, Role::Start);
     decision.principals.clone_from(&granted.principals);
     decision.reason.clone_from(&granted.reason);
-    let principals = granted.into_result()?;
+    granted.into_result()?;
     if action.repository != rules.repository {
         return Err(Fault::new(
             Code::REPOSITORY_UNKNOWN,
@@ -252,7 +275,7 @@ fn may(
     if let Selection::Units(units) = &action.selection {
         units.iter().try_for_each(|unit| place::inside(unit, rules))?;
     }
-    Ok(principals)
+    Ok(())
 }
 
 fn new_run(
@@ -271,6 +294,7 @@ fn new_run(
         commit,
         principals,
         requested_by: format!("{names} ({})", identity(who)),
+        requester_claims: as_caller(who).plain_claims(),
         rule: rules.apply.clone(),
         state: RunState::Accepted,
         fault: None,

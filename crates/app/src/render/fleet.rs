@@ -208,6 +208,10 @@ fn conditions(conditions: &Conditions) -> String {
     if let Some(approvals) = conditions.approvals.filter(|approvals| *approvals > 1) {
         let _ = write!(text, ", {approvals} approvals");
     }
+    for unless in &conditions.unless {
+        let words = unless.reason.as_deref().unwrap_or(&unless.forbids);
+        let _ = write!(text, ", unless policy {} forbids it: {words}", unless.policy);
+    }
     text
 }
 
@@ -250,6 +254,7 @@ pub fn access(access: &[Access]) -> String {
         ];
         rows.push(texts.iter().map(|text| (plain(text), none)).collect());
     }
+    // Of all accounts that are shown: a row for each would say the same.
     let nothing = ["every", "any", "nothing", "anyone else", ""].map(|text| (text.to_owned(), none.dimmed()));
     rows.push(nothing.to_vec());
     table::text(&rows, "")
@@ -463,6 +468,10 @@ account "logs" {
             "{text}"
         );
         assert!(text.ends_with("every    any     nothing  anyone else\n"), "{text}");
+        let policy = "policy \"no-all\" {\n    cedar = \"forbid (principal, action, resource) when { context.all };\"\n  }\n  limits";
+        let text = bare(&access(&fleet(&TEXT.replace("limits", policy)).access()));
+        let unless = "unless policy no-all forbids it: forbid (principal, action, resource) when { context.all };";
+        assert_eq!(text.matches(unless).count(), 1, "in `logs` alone: {text}");
     }
 
     #[test]

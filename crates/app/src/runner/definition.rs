@@ -13,7 +13,6 @@ use portcullis_mirror::Mirror;
 use portcullis_model::ledger::Record;
 use portcullis_model::record::{ApplyRule, DefinitionPin};
 use portcullis_model::{AccountName, ActionKind, BranchName, CommitId, Digest, Fault, PrincipalName};
-use portcullis_policy::{Grant, Grants, Principal};
 use portcullis_sources::Sources;
 use portcullis_store::Store;
 use portcullis_trust::oidc::{Identity, Verifier};
@@ -395,13 +394,6 @@ pub(crate) fn one_fault(faults: Vec<Fault>) -> Fault {
 /// The account's rights, in the terms of the gate.
 fn rules(definition: &Definition, protected: &BranchName) -> Rules {
     let account = &definition.account;
-    let principals = account.principals.iter().map(|(name, principal)| {
-        (name.clone(), Principal { identity: principal.identity.clone(), claims: principal.claims.clone() })
-    });
-    let actions = account
-        .actions
-        .iter()
-        .map(|(kind, grant)| (*kind, Grant { allow: grant.allow.clone(), approvers: grant.approvers.clone() }));
     let apply = account.actions.get(&ActionKind::Apply);
     let mut branches = account.repository.protected.clone();
     if branches.is_empty() {
@@ -412,7 +404,7 @@ fn rules(definition: &Definition, protected: &BranchName) -> Rules {
         folder: account.path.clone(),
         repository: account.repository.name.clone(),
         protected: branches,
-        grants: Grants { principals: principals.collect(), actions: actions.collect() },
+        policies: Arc::clone(&account.policies),
         apply: apply.map_or_else(ApplyRule::default, |grant| ApplyRule {
             unreviewed: grant.unreviewed,
             approvals: grant.approvals.max(1),

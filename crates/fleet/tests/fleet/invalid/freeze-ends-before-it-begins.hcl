@@ -1,0 +1,12 @@
+# PC-0505: 5:3: freeze `x` ends before it begins
+# + VALID
+account "dev" {
+  id = "1"
+  freeze "x" {
+    from  = "2026-12-20T00:00:00Z"
+    until = "2026-12-19T00:00:00Z"
+  }
+  action "plan" {
+    allow = ["ci"]
+  }
+}

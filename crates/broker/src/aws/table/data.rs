@@ -77,6 +77,8 @@ pub(super) struct Operation {
     /// For REST.
     pub(super) method: &'static str,
     pub(super) pattern: Option<Pattern>,
+    /// For the others: the members that name what it is about. `[]`: a list.
+    pub(super) members: Vec<&'static str>,
 }
 
 impl Service {
@@ -199,8 +201,10 @@ fn read_operation(line: &'static str) -> Option<Operation> {
     };
     let action = parts.next().filter(|action| !action.is_empty()).unwrap_or(name);
     let method = parts.next().unwrap_or_default();
+    let members: Vec<&str> = method.split(' ').filter_map(|word| word.strip_prefix("m:")).collect();
+    let method = if members.is_empty() { method } else { "" };
     let pattern = parts.next().map(|path| Pattern::read(path, parts.next().unwrap_or_default()));
-    Some(Operation { name, level, action, method, pattern })
+    Some(Operation { name, level, action, method, pattern, members })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use http::{Method, header};
 use super::data::{Level, Protocol, Service};
 use super::form::Form;
 use super::host::{self, Endpoints, Place, Region};
-use super::resource::{Json, Resource, members, of_json};
+use super::resource::{Json, Resource, of_json};
 use super::rest::{self, Target};
 use super::s3;
 use crate::aws::request::Request;
@@ -167,8 +167,9 @@ fn of_target(request: &Request, place: Place, body: Body<'_>) -> Result<Recognis
     };
     let found = match (body, request.headers.contains_key(header::CONTENT_ENCODING)) {
         (Body::Whole(bytes), false) => {
-            let prefix = place.services.iter().find(|service| is_it(service)).map_or("", |service| service.prefix);
-            of_json(prefix, bytes).map_err(Unrecognised::Unclear)?
+            let members = members(&place, Protocol::Json, name, is_it);
+            let items = place.services.iter().any(|service| is_it(service) && service.prefix == "dynamodb");
+            of_json(&members, items, bytes).map_err(Unrecognised::Unclear)?
         }
         _ => Json::unread(),
     };
@@ -200,15 +201,22 @@ fn of_form(request: &Request, place: Place, body: Body<'_>) -> Result<Recognised
     let (Some(name), Some(version)) = (form.get("Action"), form.get("Version")) else {
         return Err(Unrecognised::Unclear("its form has no Action or no Version"));
     };
-    let prefix = place.services.first().map_or("", |service| service.prefix);
-    let names = members(prefix).iter().filter_map(|member| form.get(member).map(String::from));
-    let resource = Resource::of(names.collect());
     let is_it = |service: &Service| {
         service.version == version && (service.speaks(Protocol::Query) || service.speaks(Protocol::Ec2))
     };
     let ec2 = place.services.iter().any(|service| is_it(service) && service.speaks(Protocol::Ec2));
-    let found = Json { resource, ..Json::unread() };
-    by_name(place, if ec2 { Protocol::Ec2 } else { Protocol::Query }, name, is_it, &found)
+    let protocol = if ec2 { Protocol::Ec2 } else { Protocol::Query };
+    let members = members(&place, protocol, name, is_it);
+    let named = members.iter().filter_map(|member| form.get(member)).map(String::from).collect();
+    let found = Json { resource: Resource::of(named), ..Json::unread() };
+    by_name(place, protocol, name, is_it, &found)
+}
+
+/// What names that which an operation is about, in all services that it can be of.
+fn members(place: &Place, protocol: Protocol, name: &str, is_it: impl Fn(&Service) -> bool) -> Vec<&'static str> {
+    let services = place.services.iter().filter(|service| service.speaks(protocol) && is_it(service));
+    let operations = services.filter_map(|service| service.operation(name));
+    operations.flat_map(|operation| operation.members.iter().copied()).collect()
 }
 
 /// By the operation's name, in all services that it can be of.

@@ -16,12 +16,13 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub(super) fn of(names: Vec<String>) -> Self {
-        if names.is_empty() { Resource::Unnamed } else { Resource::Named(names) }
-    }
-
     pub(super) fn one(name: impl Into<String>) -> Self {
         Resource::Named(vec![name.into()])
+    }
+
+    /// All that a request names.
+    pub(super) fn of(names: Vec<String>) -> Self {
+        if names.is_empty() { Resource::Unnamed } else { Resource::Named(names) }
     }
 
     /// For people and the record; at most three names.
@@ -30,25 +31,6 @@ impl Resource {
         let few: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
         Some(if names.len() > few.len() { format!("{}, …", few.join(", ")) } else { few.join(", ") })
     }
-}
-
-/// The members or parameters that name what an operation is about, by IAM prefix. All that are there count. `[]`: a list.
-const MEMBERS: &[(&str, &[&str])] = &[
-    ("dynamodb", &["TableName"]),
-    ("ecr", &["repositoryName"]),
-    ("iam", &["RoleName", "PolicyArn", "UserName", "GroupName", "InstanceProfileName"]),
-    ("kms", &["KeyId"]),
-    ("logs", &["logGroupName"]),
-    ("secretsmanager", &["SecretId", "SecretIdList[]", "Name"]),
-    ("sns", &["TopicArn", "Name"]),
-    ("sqs", &["QueueUrl", "QueueName"]),
-    ("ssm", &["Name", "Names[]", "Path"]),
-    ("states", &["stateMachineArn"]),
-    ("sts", &["RoleArn"]),
-];
-
-pub(super) fn members(prefix: &str) -> &'static [&'static str] {
-    MEMBERS.iter().find(|(known, _)| *known == prefix).map(|(_, members)| *members).unwrap_or_default()
 }
 
 /// What is taken from the top level of a JSON body.
@@ -69,23 +51,26 @@ impl Json {
 }
 
 /// Reads a JSON body. The error says what is not clear.
-pub(super) fn of_json(prefix: &str, body: &[u8]) -> Result<Json, &'static str> {
+///
+/// `members` are those that name what the operation is about: others are not looked at by the service, whatever they are
+/// called. `items`: whether it is about items of DynamoDB.
+pub(super) fn of_json(members: &[&str], items: bool, body: &[u8]) -> Result<Json, &'static str> {
     if body.is_empty() {
         return Ok(Json::default());
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let found =
-        reader.deserialize_map(Top { members: members(prefix) }).map_err(|_| "its JSON can be read in two ways")?;
+    let found = reader.deserialize_map(Top { members, items }).map_err(|_| "its JSON can be read in two ways")?;
     reader.end().map_err(|_| "something follows its JSON")?;
     Ok(found)
 }
 
 /// Reads the top level, and refuses names that are there twice, however they are spelled.
-struct Top {
-    members: &'static [&'static str],
+struct Top<'a> {
+    members: &'a [&'a str],
+    items: bool,
 }
 
-impl<'de> Visitor<'de> for Top {
+impl<'de> Visitor<'de> for Top<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,7 +93,7 @@ impl<'de> Visitor<'de> for Top {
                 decrypts = map.next_value::<serde_json::Value>()? != serde_json::Value::Bool(false);
                 continue;
             }
-            if self.members == members("dynamodb") && (name == "Key" || name == "Item") {
+            if self.items && (name == "Key" || name == "Item") {
                 let item = map.next_value::<LockItem>()?.0;
                 if lock.is_some() {
                     return Err(A::Error::custom("two items are named"));
@@ -128,8 +113,8 @@ impl<'de> Visitor<'de> for Top {
             }
         }
         names.sort();
-        let names = names.into_iter().flat_map(|(_, names)| names).collect();
-        Ok(Json { resource: Resource::of(names), decrypts, lock })
+        let resource = Resource::of(names.into_iter().flat_map(|(_, names)| names).collect());
+        Ok(Json { resource, decrypts, lock })
     }
 }
 
@@ -178,19 +163,23 @@ mod tests {
 
     #[test]
     fn a_body_names_its_resource_once_or_not_at_all() {
-        let of = |prefix: &str, body: &str| of_json(prefix, body.as_bytes());
+        let of = |member: &str, body: &str| of_json(&[member], member == "TableName", body.as_bytes());
         let named = |name: &str| Resource::one(name);
-        assert_eq!(of("secretsmanager", r#"{"SecretId":"a","X":[1,{"SecretId":"b"}]}"#).unwrap().resource, named("a"));
+        assert_eq!(of("SecretId", r#"{"SecretId":"a","X":[1,{"SecretId":"b"}]}"#).unwrap().resource, named("a"));
         assert_eq!(
-            of("ssm", r#"{"Names":["a","b"],"WithDecryption":true}"#),
+            of("Names[]", r#"{"Names":["a","b"],"WithDecryption":true}"#),
             Ok(Json { resource: Resource::Named(vec!["a".into(), "b".into()]), decrypts: true, lock: None })
         );
-        assert!(!of("ssm", r#"{"Name":"a","WithDecryption":false}"#).unwrap().decrypts);
-        assert!(of("ssm", r#"{"Name":"a","withdecryption":"true"}"#).unwrap().decrypts);
-        assert_eq!(of("kms", "{}").unwrap().resource, Resource::Unnamed);
-        assert_eq!(of("kms", "").unwrap().resource, Resource::Unnamed);
+        assert!(!of("Name", r#"{"Name":"a","WithDecryption":false}"#).unwrap().decrypts);
+        assert!(of("Name", r#"{"Name":"a","withdecryption":"true"}"#).unwrap().decrypts);
+        // What the operation does not have is nothing; of what it has, all counts.
+        assert_eq!(of("Names[]", r#"{"Name":"c","Names":[],"Path":"/"}"#).unwrap().resource, Resource::Unnamed);
+        let two = of_json(&["RoleName", "PolicyArn"], false, br#"{"PolicyArn":"p","RoleName":"r"}"#).unwrap();
+        assert_eq!(two.resource, Resource::Named(vec!["r".into(), "p".into()]));
+        assert_eq!(of("KeyId", "{}").unwrap().resource, Resource::Unnamed);
+        assert_eq!(of("KeyId", "").unwrap().resource, Resource::Unnamed);
         let lock =
-            |item: &str| of("dynamodb", &format!(r#"{{"TableName":"t","Item":{item}}}"#)).map(|found| found.lock);
+            |item: &str| of("TableName", &format!(r#"{{"TableName":"t","Item":{item}}}"#)).map(|found| found.lock);
         assert_eq!(lock(r#"{"LockID":{"S":"b/k"},"Info":{"S":"x"}}"#), Ok(Some("b/k".into())));
         assert_eq!(lock(r#"{"Other":{"S":"b/k"}}"#), Ok(None));
         assert!(lock(r#"{"LockID":{"S":"b/k","S":"c"}}"#).is_err());
@@ -206,7 +195,7 @@ mod tests {
             r#"{"SecretId":"a""#,
             "SecretId=a",
         ] {
-            assert!(of("secretsmanager", body).is_err(), "{body}");
+            assert!(of("SecretId", body).is_err(), "{body}");
         }
     }
 }

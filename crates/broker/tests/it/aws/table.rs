@@ -243,6 +243,70 @@ fn rest_takes_what_says_most() {
     }
 }
 
+/// A service ignores what its operation does not have. So a granted name in such a member must not stand for the request.
+#[test]
+fn a_member_that_the_operation_does_not_have_names_nothing() {
+    let json = |service: &str, target: &str, kind: (&str, &str), body: &str| {
+        let host = format!("{service}.eu-west-1.amazonaws.com");
+        let found = ask(&host, service, ("POST", "/"), &[kind, ("x-amz-target", target)], body).unwrap();
+        found.needs[0].resource.clone()
+    };
+    let named = |names: &[&str]| Resource::Named(names.iter().map(|name| (*name).to_string()).collect());
+    for (service, target, kind, body, resource) in [
+        ("ssm", "AmazonSSM.GetParameters", JSON11, r#"{"Name":"/app/a","Names":["/prod/b"]}"#, named(&["/prod/b"])),
+        ("ssm", "AmazonSSM.GetParametersByPath", JSON11, r#"{"Name":"/app/a","Path":"/"}"#, named(&["/"])),
+        ("ssm", "AmazonSSM.UpdateMaintenanceWindow", JSON11, r#"{"Name":"/app/a","WindowId":"w"}"#, Resource::Unnamed),
+        (
+            "secretsmanager",
+            "secretsmanager.BatchGetSecretValue",
+            JSON11,
+            r#"{"SecretId":"app","SecretIdList":["prod"]}"#,
+            named(&["prod"]),
+        ),
+        (
+            "secretsmanager",
+            "secretsmanager.BatchGetSecretValue",
+            JSON11,
+            r#"{"SecretId":"app","Filters":[{"Key":"name","Values":["prod"]}]}"#,
+            Resource::Unnamed,
+        ),
+        (
+            "dynamodb",
+            "DynamoDB_20120810.BatchGetItem",
+            JSON10,
+            r#"{"TableName":"app","RequestItems":{"prod":{}}}"#,
+            Resource::Unnamed,
+        ),
+        ("dynamodb", "DynamoDB_20120810.GetItem", JSON10, r#"{"TableName":"app","Key":{}}"#, named(&["app"])),
+        (
+            "sqs",
+            "AmazonSQS.StartMessageMoveTask",
+            JSON10,
+            r#"{"QueueUrl":"app","SourceArn":"prod"}"#,
+            Resource::Unnamed,
+        ),
+        (
+            "ecr",
+            "AmazonEC2ContainerRegistry_V20150921.PutRegistryPolicy",
+            JSON11,
+            r#"{"repositoryName":"app"}"#,
+            Resource::Unnamed,
+        ),
+    ] {
+        assert_eq!(json(service, target, kind, body), resource, "{target} {body}");
+    }
+    for (form, resource) in [
+        ("Action=CreateAccessKey&RoleName=app&UserName=admin", named(&["admin"])),
+        ("Action=CreatePolicy&PolicyName=x&RoleName=app", Resource::Unnamed),
+        // Where it has several, all of them count.
+        ("Action=AttachUserPolicy&PolicyArn=arn%3Ap&UserName=admin", named(&["arn:p", "admin"])),
+    ] {
+        let body = format!("{form}&Version=2010-05-08");
+        let found = ask("iam.amazonaws.com", "iam", ("POST", "/"), &[FORM], &body).unwrap();
+        assert_eq!(found.needs[0].resource, resource, "{form}");
+    }
+}
+
 #[test]
 fn a_large_body_is_no_way_round() {
     let form = Request::read(&parts("POST", "/", &[FORM]), "iam.amazonaws.com").unwrap();

@@ -42,7 +42,7 @@ impl Bench {
     /// Accepts and prepares a run; the jobs that start.
     fn begin(&mut self, record: RunRecord, prepared: Prepared) -> Vec<JobRequest> {
         let run = record.id;
-        assert!(matches!(self.tell(Event::Accepted(record)).as_slice(), [Effect::Prepare(_)]));
+        assert!(matches!(self.tell(Event::Accepted(Box::new(record))).as_slice(), [Effect::Prepare(_)]));
         started(self.tell(Event::Prepared { run, result: Ok(prepared) }))
     }
 
@@ -220,7 +220,7 @@ fn an_older_commit_is_not_applied_after_a_newer_one() {
     let mut bench = Bench::new(8);
     let first = bench.begin(run(1, ActionKind::Apply), tasks(1, &[("vpc", &[]), ("app", &["vpc"])]));
     // What a second apply run has to do is decided when the first has done its part.
-    assert_eq!(bench.tell(Event::Accepted(run(2, ActionKind::Apply))), []);
+    assert_eq!(bench.tell(Event::Accepted(Box::new(run(2, ActionKind::Apply)))), []);
     // A plan run is prepared at once, and waits for the unit.
     let plan = bench.begin(run(3, ActionKind::Plan), tasks(3, &[("app", &[]), ("db", &[])]));
     assert_eq!(units(&plan), ["db"]);
@@ -271,7 +271,7 @@ fn cancelling_stops_what_waits_at_once_and_what_runs_soon() {
 #[test]
 fn a_run_cancelled_before_it_has_tasks_never_gets_any() {
     let mut bench = Bench::new(1);
-    bench.tell(Event::Accepted(run(1, ActionKind::Apply)));
+    bench.tell(Event::Accepted(Box::new(run(1, ActionKind::Apply))));
     bench.tell(Event::Cancel { run: run_id(1), by: "ann".into() });
     assert_eq!(bench.run(1).state, RunState::Cancelled);
     assert_eq!(bench.tell(Event::Prepared { run: run_id(1), result: Ok(tasks(1, &[("a", &[])])) }), []);
@@ -331,7 +331,7 @@ fn while_draining_nothing_starts_and_what_is_interrupted_goes_on_after_the_resta
     assert_eq!(bench.tell(Event::Drain), []);
     assert!(bench.finish(&jobs[1], decided("q", Verdict::Apply(TaskResult::AppliedReviewed))).is_empty());
     assert_eq!(bench.task(1, 1).state, TaskState::Waiting);
-    assert_eq!(bench.tell(Event::Accepted(run(2, ActionKind::Plan))), []);
+    assert_eq!(bench.tell(Event::Accepted(Box::new(run(2, ActionKind::Plan)))), []);
     assert_eq!(bench.tell(Event::Interrupt).len(), 2);
     bench.finish(&apply[0], JobDone::Interrupted);
     bench.finish(&jobs[2], JobDone::Interrupted);
@@ -347,7 +347,7 @@ fn while_draining_nothing_starts_and_what_is_interrupted_goes_on_after_the_resta
 #[test]
 fn a_run_that_cannot_be_prepared_fails_and_says_why() {
     let mut bench = Bench::new(1);
-    bench.tell(Event::Accepted(run(1, ActionKind::Plan)));
+    bench.tell(Event::Accepted(Box::new(run(1, ActionKind::Plan))));
     let fault = Fault::new(Code::HCL_SYNTAX, "an unclosed brace");
     bench.tell(Event::Prepared { run: run_id(1), result: Err(fault.clone()) });
     assert_eq!((bench.run(1).state, bench.run(1).fault.as_ref()), (RunState::Failed, Some(&fault)));

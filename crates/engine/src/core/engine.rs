@@ -63,7 +63,7 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Result<Step, Fault> {
         let mut turn = Turn::new(now);
         match event {
-            Event::Accepted(run) => self.accepted(run),
+            Event::Accepted(run) => self.accepted(*run),
             Event::Prepared { run, result } => self.prepared(&mut turn, run, result),
             Event::Done { task, attempt, done } => self.done(&mut turn, task, attempt, done),
             Event::Approve { run, plans, by } => self.approve(&mut turn, run, &plans, by)?,

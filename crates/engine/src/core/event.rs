@@ -17,7 +17,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A run was accepted. Its record is in the store already, in state `Accepted`.
-    Accepted(RunRecord),
+    Accepted(Box<RunRecord>),
     /// The units of a run were decided, or could not be.
     Prepared {
         /// The run.

@@ -52,7 +52,7 @@ impl Handle {
     /// # Errors
     /// `PC-0904` when the engine has stopped; the run is taken up at the next start.
     pub async fn submit(&self, run: RunRecord) -> Result<(), Fault> {
-        self.ask(Event::Accepted(run)).await
+        self.ask(Event::Accepted(Box::new(run))).await
     }
 
     /// Approves held plans of a run. Returns when it is on record.

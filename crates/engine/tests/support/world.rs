@@ -199,7 +199,7 @@ impl World {
                 let record = run(self.accepted, kind);
                 self.shapes.insert(record.id, (self.accepted, units, edges));
                 self.runs.insert(record.id, record.clone());
-                self.event(Event::Accepted(record), crash);
+                self.event(Event::Accepted(Box::new(record)), crash);
             }
             Move::Prepare { which, fails } => {
                 if self.preparing.is_empty() {

@@ -44,6 +44,7 @@ pub fn run(number: u64, kind: ActionKind) -> RunRecord {
         commit: CommitId::parse(&format!("{number:040x}")).unwrap(),
         principals: Vec::new(),
         requested_by: "live-merge".into(),
+        requester_claims: std::collections::BTreeMap::new(),
         rule: ApplyRule::default(),
         state: RunState::Accepted,
         fault: None,

@@ -13,6 +13,10 @@ use crate::aws::request::Request;
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
+/// Longest life of a presigned request that leaves, in seconds. It is sent at once; what somebody learns of it afterwards is
+/// worth nothing soon.
+const EXPIRES_MAX_S: i64 = 900;
+
 /// A claim that was verified.
 #[derive(Debug)]
 pub struct Verified {
@@ -180,7 +184,7 @@ impl Verified {
         add("X-Amz-Algorithm", "AWS4-HMAC-SHA256".into());
         add("X-Amz-Credential", format!("{}/{}", real.access_key_id, key.scope));
         add("X-Amz-Date", key.time.clone());
-        add("X-Amz-Expires", expires.to_string());
+        add("X-Amz-Expires", expires.min(EXPIRES_MAX_S).to_string());
         add("X-Amz-SignedHeaders", names(&signed));
         if let Some(token) = &real.session_token {
             add("X-Amz-Security-Token", token.clone());

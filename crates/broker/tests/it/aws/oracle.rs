@@ -27,6 +27,8 @@ fn now() -> Timestamp {
 struct Plain {
     s3: bool,
     in_query: bool,
+    /// Seconds, in a query.
+    expires: u64,
     method: String,
     path: String,
     query: Vec<(String, String)>,
@@ -66,7 +68,7 @@ impl Plain {
         }
         if self.in_query {
             settings.signature_location = SignatureLocation::QueryParams;
-            settings.expires_in = Some(Duration::from_secs(600));
+            settings.expires_in = Some(Duration::from_secs(self.expires));
         }
         let identity =
             SdkCredentials::new(&key.access_key_id, &key.secret_access_key, key.session_token.clone(), None, "test")
@@ -124,6 +126,7 @@ fn plain() -> impl Strategy<Value = Plain> {
         .prop_map(|((s3, in_query), method, path, query, headers, body, token)| Plain {
             s3,
             in_query,
+            expires: 600,
             method: method.into(),
             path,
             query,
@@ -256,6 +259,7 @@ fn a_request() -> Plain {
     Plain {
         s3: true,
         in_query: false,
+        expires: 600,
         method: "GET".into(),
         path: "/k".into(),
         query: Vec::new(),
@@ -280,6 +284,22 @@ fn a_signature_counts_for_its_key_token_and_time_only() {
     for (seconds, ok) in [(300, true), (301, false), (-300, true), (-301, false)] {
         assert_eq!(ask(&right, minutes(seconds)).is_ok(), ok, "{seconds}");
     }
+}
+
+/// A host may answer with the address that it was asked for (S3 redirects so), the real signature in it.
+#[test]
+fn what_is_presigned_for_days_leaves_for_minutes() {
+    let plain = Plain { in_query: true, expires: 604_800, ..a_request() };
+    let placeholder = plain.key("AKIAPLACEHOLDER", "placeholder");
+    let (parts, ()) = plain.signed(&placeholder).into_parts();
+    let (request, verified) = verify(&parts, plain.host(), &placeholder, None, now()).unwrap();
+    let real = plain.key("AKIAREAL", "real");
+    let signed = verified.sign(&request, &placeholder, &real, now()).unwrap();
+    let pairs: Vec<&str> = signed.target.split_once('?').unwrap().1.split('&').collect();
+    assert!(pairs.contains(&"X-Amz-Expires=900"), "{pairs:?}");
+    // And it is signed so.
+    let (wanted, ()) = Plain { expires: 900, ..plain }.signed(&real).into_parts();
+    assert!(wanted.uri.query().unwrap().split('&').all(|pair| pairs.contains(&pair)), "{pairs:?}");
 }
 
 #[test]

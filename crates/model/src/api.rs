@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::run::{EventKind, PlanSummary, RunState, TaskState};
-use crate::{AccountName, ActionKind, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
+use crate::{AccountName, ActionKind, Code, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
 
 /// Largest request body, in bytes.
 pub const BODY_MAX_BYTES: usize = 256 * 1024;
@@ -135,6 +135,64 @@ pub struct RunPage {
     /// Send as `?after=` for the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// One call of a task through its sandbox's door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallView {
+    /// The task's unit.
+    #[schema(value_type = String)]
+    pub unit: UnitPath,
+    /// The task.
+    #[schema(value_type = String)]
+    pub task: TaskId,
+    /// When it arrived.
+    pub at: String,
+    /// The method. `CONNECT`: a connection was asked for.
+    pub method: String,
+    /// The host that was asked for, with its port where it is not the usual one.
+    pub host: String,
+    /// The path, without its query.
+    pub path: String,
+    /// What was asked for, where the runner understands it, such as `s3:PutObject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// On what, where the request says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What allowed it: `state`, or a part of the fleet definition such as `egress "git"`. Empty when it was refused.
+    pub rule: String,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<CallRefused>,
+    /// The status of the answer. 0: the connection ended before there was one.
+    pub status: u16,
+    /// Bytes of bodies, or of a tunnel, from the sandbox.
+    pub sent_bytes: u64,
+    /// The same, to the sandbox.
+    pub received_bytes: u64,
+    /// How many calls like it came after it and are not listed.
+    pub repeated: u64,
+}
+
+/// Why a call was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallRefused {
+    /// The code.
+    #[schema(value_type = String)]
+    pub code: Code,
+    /// For people.
+    pub why: String,
+}
+
+/// A page of a run's calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallPage {
+    /// In the order in which tasks ended; of one task in the order in which they came.
+    pub calls: Vec<CallView>,
+    /// What to ask after for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 /// An event of a run. Its `id` is what `Last-Event-ID` names.

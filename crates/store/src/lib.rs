@@ -15,6 +15,7 @@
 //! at its meaning; it knows neither HTTP nor Terraform beyond the `serial` and `lineage` of a state.
 
 mod cache;
+mod calls;
 mod failure;
 mod ledger;
 mod logs;

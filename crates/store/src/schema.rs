@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_definition.sql"),
+    include_str!("../migrations/0004_calls.sql"),
 ];
 /// The migration that is followed by making the chain of what was there before.
 const LEDGER: usize = 2;

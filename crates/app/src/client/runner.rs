@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_model::api::{
-    ApproveRequest, DefinitionView, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
+    ApproveRequest, CallPage, DefinitionView, PAGE_MAX, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
 };
 use portcullis_model::{Code, Fault, RunId, TaskId};
 use reqwest::header::CONTENT_TYPE;
@@ -110,6 +110,15 @@ impl Client {
     pub async fn runs(&self, token: &str, after: Option<RunId>, limit: u32) -> Result<RunPage, Fault> {
         let after = after.map(|run| format!("&after={run}")).unwrap_or_default();
         self.json(self.request(Method::GET, &format!("v1/runs?limit={limit}{after}"), token)?).await
+    }
+
+    /// A page of a run's calls.
+    ///
+    /// # Errors
+    /// As [`Client::trigger`].
+    pub async fn calls(&self, token: &str, run: RunId, after: u64) -> Result<CallPage, Fault> {
+        let path = format!("v1/runs/{run}/calls?limit={PAGE_MAX}&after={after}");
+        self.json(self.request(Method::GET, &path, token)?).await
     }
 
     /// A run's events after one of them, as a stream.

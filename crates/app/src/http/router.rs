@@ -55,6 +55,7 @@ pub fn counted_routes() -> Routes {
         ("/v1/runs", post(runs::trigger).get(runs::list)),
         ("/v1/runs/{id}", get(runs::show)),
         ("/v1/runs/{id}/events", get(runs::events)),
+        ("/v1/runs/{id}/calls", get(runs::calls)),
         ("/v1/runs/{id}/cancel", post(runs::cancel)),
         ("/v1/runs/{id}/approve", post(runs::approve)),
         ("/v1/tasks/{id}/log", get(tasks::log)),

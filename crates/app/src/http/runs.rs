@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use portcullis_model::api::{
-    ApproveRequest, PAGE_DEFAULT, PAGE_MAX, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
+    ApproveRequest, CallPage, PAGE_DEFAULT, PAGE_MAX, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
 };
 use portcullis_model::{Code, Fault, RunId};
 use serde::Deserialize;
@@ -241,6 +241,41 @@ impl Following {
             }
         }
     }
+}
+
+/// Query of a list of calls.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CallParams {
+    /// `next` of the page before.
+    #[serde(default)]
+    after: u64,
+    /// Calls per page: 50, at most 200.
+    limit: Option<u32>,
+}
+
+/// Lists what the run's tasks have asked for through their sandboxes' doors.
+///
+/// The calls of a task are there when its sandbox has ended.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/calls", tag = "runs",
+    params(("id" = String, Path, description = "The run's id."), CallParams),
+    responses(
+        (status = 200, description = "A page of calls.", body = CallPage),
+        (status = "default", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ("read_token" = []))
+)]
+pub async fn calls(
+    State(shared): State<Shared>,
+    Caller(caller): Caller,
+    Id(run): Id<RunId>,
+    Params(params): Params<CallParams>,
+) -> Result<Json<CallPage>, Refusal> {
+    let limit = page_limit(params.limit)?;
+    let reader = shared.service.run_reader(caller, run).await?;
+    Ok(Json(shared.service.calls(reader, params.after, limit).await?))
 }
 
 /// Cancels a run.

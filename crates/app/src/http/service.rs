@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use portcullis_model::api::{
-    ApproveRequest, DefinitionView, EventView, Health, RunPage, RunView, TriggerRequest, TriggerResponse, UnitPage,
+    ApproveRequest, CallPage, DefinitionView, EventView, Health, RunPage, RunView, TriggerRequest, TriggerResponse,
+    UnitPage,
 };
 use portcullis_model::{Code, Fault, RunId, TaskId, UnitPath};
 
@@ -150,6 +151,9 @@ pub trait Service: Send + Sync + 'static {
     /// Events with ids above `after`. With none there, waits for one up to `patience` and then answers with
     /// an empty list.
     fn events(&self, reader: RunReader, after: u64, patience: Duration) -> Answer<'_, Events>;
+
+    /// Calls of the run's tasks after number `after`, at most `limit`.
+    fn calls(&self, reader: RunReader, after: u64, limit: u32) -> Answer<'_, CallPage>;
 
     /// Whether the caller may read this task's log.
     fn task_reader(&self, caller: Bearer, task: TaskId) -> Answer<'_, TaskReader>;

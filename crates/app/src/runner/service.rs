@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_engine::runtime::Handle;
 use portcullis_model::api::{
-    ApproveRequest, DefinitionView, Health, InForceView, RefusedView, RunPage, RunView, TriggerRequest,
+    ApproveRequest, CallPage, DefinitionView, Health, InForceView, RefusedView, RunPage, RunView, TriggerRequest,
     TriggerResponse, UnitPage, UnitView,
 };
 use portcullis_model::{AccountName, Code, Fault, RunId, TaskId, UnitPath};
@@ -134,6 +134,14 @@ impl Service for Runner {
 
     fn run(&self, reader: RunReader) -> Answer<'_, RunView> {
         Box::pin(self.view(reader.run()))
+    }
+
+    fn calls(&self, reader: RunReader, after: u64, limit: u32) -> Answer<'_, CallPage> {
+        Box::pin(async move {
+            let found = self.store.call_list(reader.run(), after, limit).await?;
+            let next = found.last().filter(|_| found.len() == limit as usize).map(|(number, _)| *number);
+            Ok(CallPage { calls: found.into_iter().map(|(_, call)| call).collect(), next })
+        })
     }
 
     fn events(&self, reader: RunReader, after: u64, patience: Duration) -> Answer<'_, Events> {

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use portcullis_broker::{Decision, Door, DoorSettings};
+use portcullis_broker::{Call, Decision, Door, DoorSettings};
 use portcullis_driver::{Layout, REPOSITORY, Recipe, Repository};
 use portcullis_engine::{JobRequest, Stop};
 use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
 use portcullis_fleet::Account;
 use portcullis_model::agent::{Ended, Report, Step};
+use portcullis_model::api::{CallRefused, CallView};
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Fault, UnitPath};
 use portcullis_store::LogWriter;
@@ -70,6 +71,7 @@ pub async fn run(
         Some(_) => worker.network.egress(&definition.account, phase)?,
         None => None,
     };
+    let opened = now();
     let door = match &spec.door {
         Some(_) => Some(Door::open(DoorSettings {
             socket: worker.doors.join(DOORS.fetch_add(1, Ordering::Relaxed).to_string()),
@@ -132,6 +134,8 @@ pub async fn run(
         // A tool that was killed has left its state locked; nobody else may hold that lock.
         worker.store.state_unlock_task(task).await?;
         note_refused(worker, task, &calls)?;
+        let views: Vec<CallView> = calls.into_iter().map(|call| view(request, opened, call)).collect();
+        worker.store.calls_insert(request.run.id, &views).await?;
     }
     took("close the door", &request.task.unit, begun);
     Ok(ran)
@@ -178,6 +182,30 @@ fn present(tool: &Path) -> Result<(), Fault> {
     }
     Err(Fault::new(Code::TOOL_MISSING, format!("{} is not there any more", tool.display()))
         .remedy("Put it back, or restart the runner when another one is installed. Then ask for the run again."))
+}
+
+/// A call as it is kept.
+fn view(request: &JobRequest, opened: Timestamp, call: Call) -> CallView {
+    let after = jiff::SignedDuration::from_millis(i64::try_from(call.after_ms).unwrap_or(i64::MAX));
+    CallView {
+        unit: request.task.unit.clone(),
+        task: request.task.id,
+        at: opened.saturating_add(after).unwrap_or(opened).to_string(),
+        method: call.method,
+        host: call.host,
+        path: call.path,
+        operation: call.operation,
+        resource: call.resource,
+        rule: call.rule,
+        refused: match call.decision {
+            Decision::Allowed => None,
+            Decision::Refused { code, why } => Some(CallRefused { code, why }),
+        },
+        status: call.status,
+        sent_bytes: call.sent_bytes,
+        received_bytes: call.received_bytes,
+        repeated: call.repeated,
+    }
 }
 
 fn note_refused(

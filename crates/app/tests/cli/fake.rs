@@ -15,8 +15,8 @@ use portcullis_app::http::router::{Shared, router};
 use portcullis_app::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
 use portcullis_app::outcome::problem_of;
 use portcullis_model::api::{
-    ApproveRequest, DefinitionView, EventView, Health, InForceView, RefusedView, RunPage, RunView, TaskView,
-    TriggerRequest, TriggerResponse, UnitPage,
+    ApproveRequest, CallPage, CallView, DefinitionView, EventView, Health, InForceView, RefusedView, RunPage, RunView,
+    TaskView, TriggerRequest, TriggerResponse, UnitPage,
 };
 use portcullis_model::run::{EventKind, RunState, TaskState};
 use portcullis_model::{AccountName, Code, CommitId, Digest, Fault, RunId, TaskId, UnitPath};
@@ -37,6 +37,8 @@ pub struct State {
     pub events: Vec<EventView>,
     /// Logs of its tasks.
     pub logs: BTreeMap<TaskId, Vec<u8>>,
+    /// What its tasks asked for.
+    pub calls: Vec<CallView>,
     /// What requests that change something are refused with.
     pub refusal: Option<Fault>,
     /// What was asked for, in order.
@@ -96,7 +98,14 @@ impl Fake {
             ended_at: state.is_final().then(|| "2026-11-25T10:00:04Z".into()),
             tasks,
         };
-        let state = State { run, events: Vec::new(), logs: BTreeMap::new(), refusal: None, asked: Vec::new() };
+        let state = State {
+            run,
+            events: Vec::new(),
+            logs: BTreeMap::new(),
+            calls: Vec::new(),
+            refusal: None,
+            asked: Vec::new(),
+        };
         let inner = Arc::new(Inner { state: Mutex::new(state), changed: Notify::new(), asked: Condvar::new() });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -287,6 +296,18 @@ impl Service for Inner {
 
     fn run(&self, _: RunReader) -> Answer<'_, RunView> {
         Box::pin(async move { self.ask("run".into(), |state| Ok(state.run.clone())) })
+    }
+
+    fn calls(&self, _: RunReader, after: u64, _: u32) -> Answer<'_, CallPage> {
+        Box::pin(async move {
+            // Two for each page, so that whoever wants all has to ask again.
+            self.ask(format!("calls after {after}"), |state| {
+                let from = usize::try_from(after).unwrap();
+                let calls: Vec<CallView> = state.calls.iter().skip(from).take(2).cloned().collect();
+                let end = from + calls.len();
+                Ok(CallPage { calls, next: (end < state.calls.len()).then_some(end as u64) })
+            })
+        })
     }
 
     fn events(&self, _: RunReader, after: u64, patience: Duration) -> Answer<'_, Events> {

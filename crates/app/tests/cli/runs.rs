@@ -1,7 +1,8 @@
 //! `portcullis run`: what people and programs see.
 
-use portcullis_model::api::TaskView;
+use portcullis_model::api::{CallPage, CallRefused, CallView, TaskView};
 use portcullis_model::run::{ChangeKind, PlanSummary, ResourceChange, RunState, TaskResult, TaskState};
+use portcullis_model::{Code, TaskId, UnitPath};
 
 use super::fake::{Fake, RUN, digest, task};
 use super::program::{run, run_with_input};
@@ -229,4 +230,44 @@ fn nothing_that_a_runner_says_steers_the_terminal_or_the_ci_system() {
             assert!(!text.contains("--unit dev/$(id)"), "{arguments:?}: {text}");
         }
     }
+}
+
+#[test]
+fn the_calls_of_a_run_are_listed_page_by_page_and_narrowed() {
+    let fake = held();
+    let call = |unit: &str, path: &str, refused: Option<&str>| CallView {
+        unit: UnitPath::parse(unit).unwrap(),
+        task: TaskId::from_uuid(uuid::Uuid::nil()),
+        at: "2026-11-25T10:00:01Z".into(),
+        method: "GET".into(),
+        host: "git.example".into(),
+        path: path.into(),
+        operation: None,
+        resource: None,
+        rule: if refused.is_some() { String::new() } else { "egress \"git\"".into() },
+        refused: refused.map(|why| CallRefused { code: Code::DOOR_REFUSED, why: why.into() }),
+        status: if refused.is_some() { 403 } else { 200 },
+        sent_bytes: 0,
+        received_bytes: 9,
+        repeated: 0,
+    };
+    fake.change(|state| {
+        state.calls = vec![
+            call("prod/vpc", "/a", None),
+            call("prod/dns", "/b", Some("it is not allowed")),
+            call("prod/vpc", "/c", Some("it is not allowed")),
+        ];
+    });
+    let said = run(&fake, &["run", "calls", RUN]);
+    insta::assert_snapshot!(said.out, @r#"
+    AT        UNIT      STATUS  CALL               BY                                    BYTES
+    10:00:01  prod/vpc  200     GET git.example/a  egress "git"                          0 / 9
+    10:00:01  prod/dns  403     GET git.example/b  refused: it is not allowed [PC-0614]  0 / 9
+    10:00:01  prod/vpc  403     GET git.example/c  refused: it is not allowed [PC-0614]  0 / 9
+    "#);
+    let said = run(&fake, &["run", "calls", RUN, "--unit", "prod/vpc", "--refused", "--json"]);
+    let page: CallPage = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(page.calls.iter().map(|call| call.path.as_str()).collect::<Vec<_>>(), ["/c"]);
+    let pages: Vec<String> = fake.asked().into_iter().filter(|asked| asked.starts_with("calls")).collect();
+    assert_eq!(pages, ["calls after 0", "calls after 2", "calls after 0", "calls after 2"]);
 }

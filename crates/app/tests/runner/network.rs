@@ -143,5 +143,10 @@ fn a_host_is_reached_as_the_definition_says_with_a_credential_that_stays_outside
     assert!(log.contains("SSL_CERT_FILE="), "{log}");
     assert!(server.authorizations().iter().skip(1).all(Option::is_some));
     assert!(!log.contains(SECRET) && !world.log().contains(SECRET));
+    // It is on record.
+    let page = runner.calls(&run);
+    let asked = page.calls.iter().find(|call| call.path == "/remote.git/info/refs").expect("git's request");
+    assert_eq!((asked.host.as_str(), asked.status, asked.rule.as_str()), ("git.example", 200, "credential \"git\""));
+    assert!(page.calls.iter().any(|call| call.rule == "state" && call.unit.as_str() == UNIT));
     assert!(runner.stop().success());
 }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use portcullis_model::api::{EventView, Health, Problem, RunView, TaskView, TriggerResponse};
+use portcullis_model::api::{CallPage, EventView, Health, Problem, RunView, TaskView, TriggerResponse};
 use portcullis_model::run::EventKind;
 use portcullis_model::{RunId, TaskId, TaskState, UnitPath};
 use portcullis_store::{StateInfo, Store};
@@ -226,6 +226,13 @@ impl Runner {
     /// A run as the API shows it.
     pub fn view(&self, run: &Run) -> RunView {
         let answer = self.ask("GET", &format!("/v1/runs/{}", run.id), &run.token, &Value::Null);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// What a run's tasks asked for through their doors.
+    pub fn calls(&self, run: &Run) -> CallPage {
+        let answer = self.ask("GET", &format!("/v1/runs/{}/calls?limit=200", run.id), &run.token, &Value::Null);
         assert_eq!(answer.status, 200, "{}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
     }

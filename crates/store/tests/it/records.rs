@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_model::api::CallView;
 use portcullis_model::record::{AppliedRecord, StepRecord};
 use portcullis_model::run::EventKind;
 use portcullis_model::{Code, Digest, PlanSummary, RunState};
@@ -282,4 +283,38 @@ async fn the_cache_gives_back_what_it_kept() {
     assert!(store.cache_put(&key, b"one".to_vec()).await.unwrap());
     assert!(store.cache_put(&key, b"two".to_vec()).await.unwrap());
     assert_eq!(store.cache_get(&key).await.unwrap(), Some(b"two".to_vec()));
+}
+
+#[tokio::test]
+async fn the_calls_of_a_run_are_kept_in_order_and_read_by_pages() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    for run in [1, 2] {
+        store.run_accept(&accept(run)).await.unwrap();
+    }
+    let call = |path: &str| CallView {
+        unit: unit("dev/vpc"),
+        task: task_id(1),
+        at: at(0).to_string(),
+        method: "GET".into(),
+        host: "git.example".into(),
+        path: path.into(),
+        operation: Some("s3:GetObject".into()),
+        resource: None,
+        rule: "state".into(),
+        refused: None,
+        status: 200,
+        sent_bytes: 0,
+        received_bytes: 1,
+        repeated: 0,
+    };
+    store.calls_insert(run_id(1), &[call("/a"), call("/b")]).await.unwrap();
+    store.calls_insert(run_id(2), &[call("/other")]).await.unwrap();
+    store.calls_insert(run_id(1), &[call("/c")]).await.unwrap();
+    store.calls_insert(run_id(1), &[]).await.unwrap();
+    let first = store.call_list(run_id(1), 0, 2).await.unwrap();
+    assert_eq!(first.iter().map(|(_, call)| call.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
+    assert_eq!(first[0].1, call("/a"));
+    let rest = store.call_list(run_id(1), first[1].0, 2).await.unwrap();
+    assert_eq!(rest.iter().map(|(_, call)| call.path.as_str()).collect::<Vec<_>>(), ["/c"]);
 }

@@ -1,6 +1,7 @@
 //! `portcullis run`: looks at runs, approves and cancels them. One module per subcommand.
 
 mod approve;
+mod calls;
 mod cancel;
 mod list;
 mod logs;
@@ -21,6 +22,8 @@ pub enum Command {
     Show(show::Args),
     /// Show the logs of a run's tasks
     Logs(logs::Args),
+    /// Show what a run's tasks asked for through their sandboxes' doors
+    Calls(calls::Args),
     /// Approve held plans
     Approve(approve::Args),
     /// Cancel a run
@@ -33,6 +36,7 @@ pub async fn run(command: Command, environment: &Environment) -> Result<Exit, Fa
         Command::List(args) => list::run(args, environment).await,
         Command::Show(args) => show::run(args, environment).await,
         Command::Logs(args) => logs::run(args, environment).await,
+        Command::Calls(args) => calls::run(args, environment).await,
         Command::Approve(args) => approve::run(args, environment).await,
         Command::Cancel(args) => cancel::run(args, environment).await,
     }

@@ -22,7 +22,7 @@ impl Store {
                 .await
                 .map_err(database(WHAT))?;
         }
-        txn.commit().await.map_err(database(WHAT))
+        self.commit(txn, WHAT).await
     }
 
     /// Calls of a run after number `after` (0: from the first), in order, with their numbers.

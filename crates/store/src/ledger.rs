@@ -38,7 +38,7 @@ impl Store {
     pub async fn ledger_append(&self, at: Timestamp, record: &Record) -> Result<u64, Fault> {
         let mut txn = self.begin(WHAT).await?;
         let number = self.append_in_txn(&mut txn, at, record).await?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(number)
     }
 
@@ -47,7 +47,7 @@ impl Store {
         LedgerReader(self.0.readers.clone())
     }
 
-    /// Wakes when the ledger has grown. It may have grown by more than one, or not at all.
+    /// Wakes when something was committed: the ledger may have grown by several entries, or not at all.
     pub fn ledger_grown(&self) -> tokio::sync::watch::Receiver<()> {
         self.0.grown.subscribe()
     }
@@ -62,7 +62,7 @@ impl Store {
             .execute(&mut *txn)
             .await
             .map_err(database(WHAT))?;
-        txn.commit().await.map_err(database(WHAT))
+        self.commit(txn, WHAT).await
     }
 
     /// The commit of the definition that came into force last, and when.
@@ -113,11 +113,7 @@ impl Store {
         at: Timestamp,
         record: &Record,
     ) -> Result<u64, Fault> {
-        let number = append(txn, at, record).await?;
-        // Before the commit: who wakes too early sees what is committed and wakes again with the next entry, or
-        // when its time has come.
-        self.0.grown.send_replace(());
-        Ok(number)
+        append(txn, at, record).await
     }
 }
 

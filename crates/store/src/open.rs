@@ -101,6 +101,14 @@ impl Store {
         self.0.writer.begin_with("BEGIN IMMEDIATE").await.map_err(database(what))
     }
 
+    /// Commits, then wakes who waits for the ledger to grow: who was woken before would look too early, and hear of it
+    /// again only with the next entry.
+    pub(crate) async fn commit(&self, txn: Transaction<'static, Sqlite>, what: &'static str) -> Result<(), Fault> {
+        txn.commit().await.map_err(database(what))?;
+        self.0.grown.send_replace(());
+        Ok(())
+    }
+
     /// Seals off the runtime's threads.
     pub(crate) async fn seal(&self, label: Label, content: Vec<u8>) -> Result<Vec<u8>, Fault> {
         let key = self.0.key.clone();
@@ -132,7 +140,7 @@ impl Store {
             .execute(&mut *txn)
             .await
             .map_err(database(WHAT))?;
-        txn.commit().await.map_err(database(WHAT))
+        self.commit(txn, WHAT).await
     }
 }
 

@@ -131,7 +131,7 @@ impl Store {
             plan: plan.digest,
         };
         self.append_in_txn(&mut txn, plan.created_at, &record).await?;
-        txn.commit().await.map_err(database(WHAT))
+        self.commit(txn, WHAT).await
     }
 
     /// A plan's record.

@@ -94,7 +94,7 @@ impl Store {
         }
         self.decision_insert_in_txn(&mut txn, decision).await?;
         if let Some(existing) = known {
-            txn.commit().await.map_err(database(WHAT))?;
+            self.commit(txn, WHAT).await?;
             return Ok(existing);
         }
         run_upsert(&mut txn, run).await?;
@@ -118,7 +118,7 @@ impl Store {
                 .await
                 .map_err(database(WHAT))?;
         }
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(Accepted::New)
     }
 
@@ -141,7 +141,7 @@ impl Store {
         if token_use_in_txn(&mut txn, &token.id, token.expires_at, decision.at).await? {
             self.decision_insert_in_txn(&mut txn, &DecisionRecord { run: Some(run), ..decision.clone() }).await?;
         }
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(known)
     }
 
@@ -187,7 +187,7 @@ impl Store {
         for (at, record) in effects(step) {
             self.append_in_txn(&mut txn, at, &record).await?;
         }
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(events)
     }
 

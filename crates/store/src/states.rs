@@ -199,7 +199,7 @@ impl Store {
             digest: Digest::of(bytes),
         };
         self.append_in_txn(&mut txn, at, &record).await?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         to_info((version, facts.serial, facts.lineage, task.uuid().as_bytes().to_vec(), at.to_string()))
     }
 
@@ -227,7 +227,7 @@ impl Store {
             .execute(&mut *txn)
             .await
             .map_err(database(WHAT))?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(LockOutcome::Taken)
     }
 
@@ -244,7 +244,7 @@ impl Store {
             .execute(&mut *txn)
             .await
             .map_err(database(WHAT))?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(UnlockOutcome::Released)
     }
 
@@ -257,7 +257,7 @@ impl Store {
             .fetch_all(&mut *txn)
             .await
             .map_err(database(WHAT))?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         units.iter().map(|unit| UnitPath::parse(unit).map_err(|error| damaged("a lock", error))).collect()
     }
 

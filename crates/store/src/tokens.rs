@@ -30,7 +30,7 @@ impl Store {
         const WHAT: &str = "recording a used token";
         let mut txn = self.begin(WHAT).await?;
         let first = token_use_in_txn(&mut txn, token_id, expires_at, now).await?;
-        txn.commit().await.map_err(database(WHAT))?;
+        self.commit(txn, WHAT).await?;
         Ok(first)
     }
 

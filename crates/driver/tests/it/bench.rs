@@ -189,7 +189,7 @@ impl Bench {
             let others = self.estate.units().keys().filter(|other| **other != unit);
             let readable = others.map(|other| (other.clone(), self.states.readable(other))).collect();
             let (owner_uid, port) = (Some(workdir.uid()), Arc::new(self.states.clone()));
-            Door::open(DoorSettings { socket, owner_uid, task, unit, phase, readable, port }).unwrap()
+            Door::open(DoorSettings { socket, owner_uid, task, unit, phase, readable, port, egress: None }).unwrap()
         });
         let repo = self.data.path().join("repo");
         let mut binds = match recipe.repository {

@@ -410,9 +410,6 @@ fn refuse_unsupported(unit: &Resolved, tool: &Tool) -> Result<(), Fault> {
     if unit.remote_state.as_ref().is_some_and(|state| state.encryption.is_some()) {
         return refuse("`encryption` in `remote_state`".into(), unit.remote_state.as_ref().map(|state| &state.place));
     }
-    if let Some(ignore) = unit.errors.ignores.first() {
-        return refuse(format!("`errors` with `ignore {:?}`", ignore.name), None);
-    }
     for hook in unit.before_hooks.iter().chain(&unit.after_hooks).chain(&unit.error_hooks).filter(|hook| hook.condition)
     {
         if hook.execute.first().is_some_and(|program| program == "tflint") {

@@ -105,6 +105,21 @@ fn a_failed_unit_blocks_what_depends_on_it_and_nothing_else() {
 }
 
 #[test]
+fn a_failure_that_is_ignored_blocks_nothing_and_is_no_success_for_the_next_run() {
+    let mut bench = Bench::new(8);
+    let graph: &[(&str, &[&str])] = &[("vpc", &[]), ("db", &["vpc"])];
+    let jobs = bench.begin(run(1, ActionKind::Apply), tasks(1, graph));
+    let jobs = bench.finish(&jobs[0], decided("p", Verdict::Apply(TaskResult::AppliedReviewed)));
+    let next = bench.finish(&jobs[0], JobDone::Ignored);
+    assert_eq!(bench.task(1, 0).state, TaskState::Succeeded { result: TaskResult::FailureIgnored });
+    // What was taken back when the apply began stays so.
+    assert_eq!(bench.record.applied.last().unwrap().input_digest, partly_applied_digest(&unit("vpc")));
+    assert_eq!(units(&next), ["db"]);
+    bench.finish(&next[0], decided("q", Verdict::NoChange));
+    assert_eq!(bench.run(1).state, RunState::Succeeded);
+}
+
+#[test]
 fn no_more_than_the_limit_work_at_once_and_the_rest_follow_in_order() {
     let mut bench = Bench::new(2);
     let mut jobs = bench.begin(run(1, ActionKind::Plan), tasks(1, &[("a", &[]), ("b", &[]), ("c", &[])]));

@@ -223,6 +223,7 @@ pub(crate) fn errors(config: &Config) -> Result<Errors, Fault> {
             name: section.label.to_string(),
             errors: strings(section, "ignorable_errors")?,
             message: string(section, "message")?.unwrap_or_default(),
+            signals: section.get("signals").map_or(Ok(serde_json::Value::Null), crate::json::from_value)?,
         })
     };
     Ok(Errors {

@@ -97,6 +97,8 @@ pub fn diff(base: &Estate, head: &Estate) -> Result<EffectiveDiff, Fault> {
                     differing.push(path.clone());
                 }
             }
+            // What a stack makes units of, and what cannot stand for itself, is compared in those units.
+            (Some(Err(_)), Err(_)) if base.is_template(path) && head.is_template(path) => {}
             (Some(_), _) => found.broken.push(path.clone()),
             (None, _) => {}
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use portcullis_model::{Code, Fault, Place, RemoteSource, UnitPath};
 
@@ -32,6 +32,8 @@ pub type Units = BTreeMap<UnitPath, Result<Arc<Unit>, Vec<Fault>>>;
 
 /// Stack of a thread that evaluates, in bytes: enough for the deepest nesting that the limits allow.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// Faults of all units that are held; of units with faults beyond that each has its first.
+const FAULTS_MAX: usize = 50_000;
 /// Units that a thread takes at a time.
 const UNITS_PER_STEP: usize = 16;
 
@@ -43,6 +45,7 @@ pub struct Estate {
     units: Units,
     parents: BTreeMap<UnitPath, Arc<Unit>>,
     elsewhere: BTreeMap<UnitPath, Fault>,
+    templates: BTreeSet<String>,
     wanted: Vec<RemoteSource>,
     faults: Vec<Fault>,
     root_modules: BTreeSet<String>,
@@ -81,7 +84,7 @@ impl Estate {
         others: &Elsewhere,
     ) -> Result<Estate, Fault> {
         let root_modules::Shown { source, folders: root_modules } = root_modules::show(source, settings, cache)?;
-        let Expanded { source, stacks, elsewhere, generated, mut wanted } =
+        let Expanded { source, stacks, elsewhere, generated, templates, mut wanted } =
             stacks::expand(source, settings, cache, others)?;
         let mut seen = HashSet::new();
         wanted.retain(|source| seen.insert(source.kind.clone()));
@@ -112,6 +115,7 @@ impl Estate {
             units,
             parents,
             elsewhere,
+            templates,
             wanted,
             faults,
             root_modules,
@@ -124,6 +128,11 @@ impl Estate {
     /// there may be more: a stack of another repository may name a third.
     pub fn wanted(&self) -> &[RemoteSource] {
         &self.wanted
+    }
+
+    /// Whether a stack makes units of a folder: what it means is seen in those.
+    pub(crate) fn is_template(&self, folder: &UnitPath) -> bool {
+        self.templates.contains(folder.as_str())
     }
 
     /// What it was evaluated with.
@@ -399,12 +408,16 @@ fn evaluate_all(
     let results = library.cache().results(settings);
     let load = results.begin(TreeNumber::next());
     let (next, fresh) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (told, spent) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
         let (mut evaluated, mut kept, mut parts) = (Vec::new(), Vec::new(), PartsMade::default());
         let memo = Memo::default();
         loop {
             let start = next.fetch_add(UNITS_PER_STEP, Ordering::Relaxed);
             let Some(left) = folders.get(start..).filter(|left| !left.is_empty()) else { break };
+            if spent.load(Ordering::Relaxed) > settings.limits.steps {
+                break;
+            }
             let mut made = Vec::new();
             for (index, (unit, fault)) in left.iter().take(UNITS_PER_STEP).enumerate() {
                 let known = || results.find(unit, load, library.source());
@@ -413,7 +426,13 @@ fn evaluate_all(
                     None => known().unwrap_or_else(|| {
                         let reader = Reader::of_unit(library, unit);
                         let shared = Shared { reader: &reader, settings, contents, memo: Some(&memo) };
-                        let outcome = evaluate::unit(&shared, unit);
+                        let (mut outcome, steps) = evaluate::unit(&shared, unit);
+                        spent.fetch_add(steps, Ordering::Relaxed);
+                        if let Evaluated::Broken(faults) = &outcome
+                            && told.fetch_add(faults.len(), Ordering::Relaxed) > FAULTS_MAX
+                        {
+                            outcome = Evaluated::Broken(faults.iter().take(1).cloned().collect());
+                        }
                         made.push(Made { unit: unit.clone(), evaluated: outcome.clone(), trace: reader.into_trace() });
                         outcome
                     }),
@@ -432,9 +451,15 @@ fn evaluate_all(
         evaluated.extend(outcome);
         kept.extend(made);
     }
+    // What was found out is kept, so that the next load need not find it out again.
+    results.keep(load, kept, library.cache().limits().result_bytes);
+    if spent.load(Ordering::Relaxed) > settings.limits.steps {
+        let message = format!("evaluating the units takes more than {} steps together", settings.limits.steps);
+        return Err(Fault::new(Code::REPOSITORY_TOO_LARGE, message)
+            .remedy("Simplify what all units include, split the repository, or give the account a smaller folder."));
+    }
     evaluated.sort_unstable_by_key(|(index, _)| *index);
     let named = folders.iter().zip(evaluated).map(|((unit, _), (_, outcome))| (unit.clone(), outcome)).collect();
-    results.keep(load, kept, library.cache().limits().result_bytes);
     Ok((named, fresh.into_inner()))
 }
 

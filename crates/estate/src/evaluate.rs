@@ -49,28 +49,39 @@ pub(crate) fn missing(unit: &UnitPath) -> Fault {
         .remedy("Name a unit as `portcullis units list` prints it.")
 }
 
-/// Evaluates a unit with its dependencies' outputs unknown.
-pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> Evaluated {
+/// Evaluates a unit with its dependencies' outputs unknown, and says how many steps that took.
+pub(crate) fn unit(shared: &Shared<'_>, path: &UnitPath) -> (Evaluated, u64) {
     let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
     let opened = session.unit_config().map_err(|fault| vec![fault]);
     let frame = match opened.and_then(|file| Frame::open(&session, &file, || missing(path))) {
         Ok(frame) => frame,
-        Err(faults) => return Evaluated::Broken(faults.into()),
+        Err(faults) => return (Evaluated::Broken(faults.into()), session.budget.steps()),
     };
     let sound = frame.check_all_locals().and_then(|()| frame.dependency_blocks().map(drop));
     let sound = sound.and_then(|()| decode::check(frame.config()?).into_iter().next().map_or(Ok(()), Err));
     match sound.and_then(|()| describe(shared, &session, &frame, path)) {
-        Ok(unit) => Evaluated::Unit(Arc::new(unit)),
-        Err(fault) => Evaluated::Broken(everything_wrong(shared, path, fault).into()),
+        Ok(unit) => (Evaluated::Unit(Arc::new(unit)), session.budget.steps()),
+        Err(fault) => {
+            let (faults, steps) = everything_wrong(shared, path, fault);
+            (Evaluated::Broken(faults.into()), session.budget.steps() + steps)
+        }
     }
 }
 
+/// What part of a unit's budget may be spent once more to find all that is wrong with it.
+const SURVEY_PART: u64 = 4;
+
 /// All that is wrong with a unit whose evaluation ended with a fault. It is evaluated part by part, and has a budget of
 /// its own for that: what is over it is not looked at.
-fn everything_wrong(shared: &Shared<'_>, path: &UnitPath, first: Fault) -> Vec<Fault> {
-    let session = Session::new(shared.reader, shared.settings, path, DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
+fn everything_wrong(shared: &Shared<'_>, path: &UnitPath, first: Fault) -> (Vec<Fault>, u64) {
+    let mut settings = shared.settings.clone();
+    settings.limits.hcl.steps /= SURVEY_PART;
+    settings.limits.hcl.grown_bytes /= SURVEY_PART;
+    let session = Session::new(shared.reader, &settings, path, DIGEST_COMMAND, OutputsMode::Unknown, shared.memo);
     let opened = session.unit_config().map_err(|fault| vec![fault]);
-    let Ok(frame) = opened.and_then(|file| Frame::open(&session, &file, || missing(path))) else { return vec![first] };
+    let Ok(frame) = opened.and_then(|file| Frame::open(&session, &file, || missing(path))) else {
+        return (vec![first], session.budget.steps());
+    };
     let mut found = Faults::default();
     config::survey_files(&frame, &mut found);
     for config in config::survey_parts(&frame, &mut found) {
@@ -87,7 +98,7 @@ fn everything_wrong(shared: &Shared<'_>, path: &UnitPath, first: Fault) -> Vec<F
         }
         found.extend(exclude(&config).err());
     }
-    found.into_vec(first)
+    (found.into_vec(first), session.budget.steps())
 }
 
 fn describe(

@@ -25,6 +25,7 @@ mod excludes;
 mod generations;
 mod graph;
 mod json;
+mod json_code;
 mod module;
 mod moved;
 mod named;

@@ -13,6 +13,7 @@ use portcullis_model::{Code, Digest, DigestBuilder, Fault, Place, RemoteSource};
 
 use crate::config::{CONFIG_FILE, JSON_CONFIG_FILE, is_config_file};
 use crate::documentation;
+use crate::json_code;
 use crate::path;
 use crate::reader::{Found, Reader};
 use crate::resolved::ModuleFolder;
@@ -297,11 +298,7 @@ fn references(reader: &Reader, folder: &str, entries: &[DirEntry]) -> Result<(Re
         }
         match reader.bytes(&name)? {
             Some(bytes) if !name.ends_with(".json") => scan(reader, folder, &name, &bytes, &mut references),
-            // JSON is not taken apart: where it could lead upwards, all counts.
-            Some(bytes) => {
-                references.unclear |= bytes.windows(2).any(|two| two == b".." || two == b"\\u");
-                references.reads = true;
-            }
+            Some(bytes) => scan_json(folder, &bytes, &mut references),
             None => (references.unclear, references.reads) = (true, true),
         }
     }
@@ -376,6 +373,22 @@ fn scan(reader: &Reader, folder: &str, name: &str, bytes: &[u8], references: &mu
         }
         // Ways upwards that are put together.
         references.unclear |= ["\"..\"", "/..\"", "dirname("].iter().any(|way| line.contains(way));
+    }
+}
+
+/// As [`scan`], of code in JSON: of what leads upwards only the sources of modules are followed.
+fn scan_json(folder: &str, bytes: &[u8], references: &mut References) {
+    references.reads = true;
+    let Some((modules, up)) = std::str::from_utf8(bytes).ok().and_then(json_code::modules) else {
+        references.unclear = true;
+        return;
+    };
+    references.unclear |= up;
+    for source in modules {
+        match path::resolve(folder, &source.replace("//", "/")) {
+            Ok(target) => references.modules.extend(Some(target)),
+            Err(_) => references.unclear = true,
+        }
     }
 }
 

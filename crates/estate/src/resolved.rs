@@ -278,6 +278,8 @@ pub struct Ignore {
     pub errors: Vec<String>,
     /// What to say.
     pub message: String,
+    /// What to hand on to whoever looks at the failure, as JSON.
+    pub signals: serde_json::Value,
 }
 
 /// A dependency whose outputs were mocked, wholly or in part.

@@ -16,6 +16,7 @@ use portcullis_model::{Code, Fault};
 use crate::cache::Cache;
 use crate::config::{CONFIG_FILE, is_config_file};
 use crate::discover::LEFT_BEHIND;
+use crate::json_code;
 use crate::module;
 use crate::path;
 use crate::reader::{Library, Reader};
@@ -48,11 +49,9 @@ pub(crate) fn show(source: Arc<dyn Source>, settings: &Settings, cache: &Arc<Cac
     let mut read: BTreeMap<String, BTreeSet<State>> = BTreeMap::new();
     for folder in folders {
         let mut found = BTreeSet::new();
-        for file in files(&reader, &folder)? {
-            let (own, others) = states_of(&file, &folder);
-            states.extend(own.map(|state| (state, folder.clone())));
-            found.extend(others);
-        }
+        let (own, others) = states_in(&reader, &folder)?;
+        states.extend(own.into_iter().map(|state| (state, folder.clone())));
+        found.extend(others);
         read.insert(folder, found);
     }
     let mut overlay = Overlay::new(source);
@@ -114,15 +113,33 @@ fn find(source: &dyn Source, settings: &Settings, wanted: &GlobSet) -> Result<Ve
     Ok(found)
 }
 
-/// The code of a folder. What does not parse says nothing here; the tool will say what is wrong with it.
-fn files(reader: &Reader, folder: &str) -> Result<Vec<Arc<File>>, Fault> {
-    let mut files = Vec::new();
+/// The states that the code of a folder keeps, and those that it reads. What does not parse says nothing here; the tool
+/// will say what is wrong with it.
+fn states_in(reader: &Reader, folder: &str) -> Result<(Vec<State>, Vec<State>), Fault> {
+    let (mut own, mut others) = (Vec::new(), Vec::new());
     for entry in reader.list(folder)?.unwrap_or_default() {
-        if module::is_code(&entry.name) && !entry.name.ends_with(".json") {
-            files.extend(reader.hcl(&path::child(folder, &entry.name)).unwrap_or(None));
+        let file = path::child(folder, &entry.name);
+        if !module::is_code(&entry.name) {
+            continue;
+        }
+        if !entry.name.ends_with(".json") {
+            if let Some(file) = reader.hcl(&file).unwrap_or(None) {
+                let (kept, read) = states_of(&file, folder);
+                own.extend(kept);
+                others.extend(read);
+            }
+            continue;
+        }
+        let bytes = reader.bytes(&file).unwrap_or(None);
+        let bytes = bytes.filter(|bytes| bytes.len() <= reader.limits().hcl.file_bytes);
+        let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        if let Some(found) = text.and_then(json_code::backends) {
+            let state = |(backend, literal): (String, BTreeMap<String, String>)| state(backend, &literal, folder);
+            own.extend(found.own.into_iter().filter_map(state));
+            others.extend(found.read.into_iter().filter_map(state));
         }
     }
-    Ok(files)
+    Ok((own, others))
 }
 
 /// The state that a file's code keeps, and those that it reads.

@@ -69,6 +69,8 @@ pub struct Limits {
     pub file_bytes: usize,
     /// What one unit's evaluation may cost.
     pub hcl: portcullis_hcl::Limits,
+    /// Steps that the evaluation of all units may take together.
+    pub steps: u64,
 }
 
 impl Default for Limits {
@@ -79,6 +81,7 @@ impl Default for Limits {
             depth: 32,
             file_bytes: 4 * 1024 * 1024,
             hcl: portcullis_hcl::Limits::default(),
+            steps: 250_000_000,
         }
     }
 }

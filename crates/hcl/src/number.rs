@@ -104,7 +104,7 @@ pub(crate) fn remainder(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
 pub(crate) fn division_cost(a: &BigDecimal, b: &BigDecimal) -> u64 {
     match both_small(a, b) {
         Some((a, b)) if b != 0 && a % b == 0 => 1,
-        _ => 60 + cost(a, b),
+        _ => 100 + cost(a, b),
     }
 }
 

@@ -128,6 +128,9 @@ pub enum TaskResult {
     AppliedUnreviewed,
     /// A new plan was applied after an approval named it.
     AppliedApproved,
+    /// It failed with an error that the unit's configuration ignores: there is no plan, or what was applied is not known to
+    /// be all. What depends on it goes on, and the unit is planned again in the next run.
+    FailureIgnored,
 }
 
 /// What a sandbox is for.

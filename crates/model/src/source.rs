@@ -79,6 +79,10 @@ pub enum ArchiveKind {
     TarGz,
     /// `.tar.zst`, `.tzst`
     TarZst,
+    /// `.tar.bz2`, `.tbz2`
+    TarBz2,
+    /// `.tar.xz`, `.txz`
+    TarXz,
 }
 
 /// What an archive must be.
@@ -376,9 +380,9 @@ fn encoded(text: &str) -> String {
 
 /// The archive that a file's name says it is.
 fn archive_of_name(name: &str) -> Result<Option<ArchiveKind>, String> {
-    const OTHERS: [&str; 8] = [".bz2", ".tbz2", ".xz", ".txz", ".gz", ".zst", ".7z", ".rar"];
+    const OTHERS: [&str; 6] = [".bz2", ".xz", ".gz", ".zst", ".7z", ".rar"];
     let name = name.to_ascii_lowercase();
-    let known = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"];
+    let known = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"];
     match known.iter().find(|ending| name.ends_with(*ending)) {
         Some(ending) => Ok(archive_kind(ending.trim_start_matches('.'))),
         None => match OTHERS.iter().find(|ending| name.ends_with(*ending)) {
@@ -394,12 +398,17 @@ fn archive_kind(name: &str) -> Option<ArchiveKind> {
         "tar" => Some(ArchiveKind::Tar),
         "tar.gz" | "tgz" => Some(ArchiveKind::TarGz),
         "tar.zst" | "tzst" => Some(ArchiveKind::TarZst),
+        "tar.bz2" | "tbz2" => Some(ArchiveKind::TarBz2),
+        "tar.xz" | "txz" => Some(ArchiveKind::TarXz),
         _ => None,
     }
 }
 
 fn not_an_archive(what: &str) -> String {
-    format!("{} is no archive that is taken: `zip`, `tar`, `tar.gz` and `tar.zst` are", quoted(what))
+    format!(
+        "{} is no archive that is taken: `zip`, `tar`, `tar.gz`, `tar.bz2`, `tar.xz` and `tar.zst` are",
+        quoted(what)
+    )
 }
 
 fn checksum_of(text: &str) -> Result<Checksum, String> {
@@ -716,7 +725,8 @@ mod tests {
             "github.com/acme",
             "https://x.example/a.zip?archive=rar",
             "https://x.example/a.zip?archive=false",
-            "https://x.example/a.tar.xz",
+            "https://x.example/a.xz",
+            "https://x.example/a.bz2",
             "https://x.example/a.zip?checksum=md5:00",
             "https://x.example/a.zip?checksum=file:https://evil.example/sums",
             "https://x.example/a.zip?filename=x",

@@ -25,6 +25,8 @@ const ZIP_ENTRY: &[u8] = b"PK\x01\x02";
 /// What a zip ends with, and what stands 20 bytes before that where its numbers have 64 bits.
 const ZIP_END: &[u8] = b"PK\x05\x06";
 const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
+/// Memory that unpacking an `xz` may take: what its largest preset asks for, and as much again.
+const XZ_MEMORY_KIB: u32 = 128 << 10;
 /// Bytes of an archive's own for each entry, at most: headers, padding, long names.
 const OVERHEAD_BYTES: u64 = 8 * 1024;
 /// The kind of a file in its mode.
@@ -61,6 +63,11 @@ pub(crate) fn unpack(bytes: &[u8], kind: ArchiveKind, bounds: Bounds) -> Result<
         ArchiveKind::Zip => made.zip(bytes)?,
         ArchiveKind::Tar => made.tar(bytes)?,
         ArchiveKind::TarGz => made.tar(Limited { inner: flate2::read::MultiGzDecoder::new(bytes), left: all })?,
+        ArchiveKind::TarBz2 => made.tar(Limited { inner: bzip2::read::MultiBzDecoder::new(bytes), left: all })?,
+        ArchiveKind::TarXz => {
+            let decoder = lzma_rust2::XzReader::new_mem_limit(bytes, true, XZ_MEMORY_KIB);
+            made.tar(Limited { inner: decoder, left: all })?;
+        }
         ArchiveKind::TarZst => {
             let decoder = zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| {
                 // The window is memory: 128 MiB at most.
@@ -401,6 +408,49 @@ mod tests {
         assert_eq!((executable("a"), executable("b")), (true, false));
     }
 
+    fn bzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn xzipped(bytes: &[u8]) -> Vec<u8> {
+        let options = lzma_rust2::XzOptions::with_preset(6);
+        let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn bzip2_and_xz_are_unpacked_all_streams_of_them() {
+        let tar = tarred(&[FILE]);
+        let (one, two) = tar.split_at(600);
+        for (whole, parts, kind) in [
+            (bzipped(&tar), [bzipped(one), bzipped(two)].concat(), ArchiveKind::TarBz2),
+            (xzipped(&tar), [xzipped(one), xzipped(two)].concat(), ArchiveKind::TarXz),
+        ] {
+            for bytes in [whole, parts] {
+                let unpacked = unpack(&bytes, kind, BOUNDS).unwrap();
+                assert!(
+                    matches!(unpacked.read("a").unwrap(), Some(Entry::File { bytes, .. }) if *bytes == *FILE.content)
+                );
+                refused(bytes.get(..bytes.len() / 2).unwrap(), kind);
+            }
+        }
+        // Three gibibytes of memory, by the header of its first block.
+        let mut greedy = xzipped(&tar);
+        greedy[12 + 4] = 39;
+        let sum = crc32(&greedy[12..12 + 8]);
+        greedy[12 + 8..12 + 12].copy_from_slice(&sum.to_le_bytes());
+        refused(&greedy, ArchiveKind::TarXz);
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum()
+    }
+
     #[test]
     fn one_path_is_one_thing() {
         let twice = [FILE, Odd { content: b"other", ..FILE }];
@@ -432,6 +482,10 @@ mod tests {
         let tar = tarred(&[Odd { content: &large, ..FILE }]);
         refused(&gzip(&tar), ArchiveKind::TarGz);
         refused(&zstd::encode_all(&*tar, 3).unwrap(), ArchiveKind::TarZst);
+        refused(&bzipped(&tar), ArchiveKind::TarBz2);
+        refused(&xzipped(&tar), ArchiveKind::TarXz);
+        refused(&bzipped(&vec![b'x'; 4 << 20]), ArchiveKind::TarBz2);
+        refused(&xzipped(&vec![b'x'; 4 << 20]), ArchiveKind::TarXz);
         refused(&zipped(&[("a", 0o644, &large)]), ArchiveKind::Zip);
         // Long names are read before their entry is seen.
         let endless = gzip(&vec![b'x'; 4 << 20]);
@@ -450,7 +504,8 @@ mod tests {
 
     #[test]
     fn what_is_no_archive_is_said_to_be_none() {
-        for kind in [ArchiveKind::Zip, ArchiveKind::Tar, ArchiveKind::TarGz, ArchiveKind::TarZst] {
+        let kinds = [ArchiveKind::Zip, ArchiveKind::Tar, ArchiveKind::TarGz, ArchiveKind::TarZst];
+        for kind in kinds.into_iter().chain([ArchiveKind::TarBz2, ArchiveKind::TarXz]) {
             refused(b"<html>not found</html>", kind);
             let good = zipped(&[("a", 0o644, b"x")]);
             refused(good.get(..good.len() / 2).unwrap(), kind);

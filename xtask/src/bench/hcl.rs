@@ -126,9 +126,11 @@ fn section(made: &Value, terraform: Option<f64>, machine: &str) -> String {
         );
     }
     text.push_str(
-        "\nHostile files, with the default limits, looked at once:\n\n| file | bytes | time | |\n|---|--:|--:|---|\n",
+        "\nHostile files, with the default limits, each looked at once, in processor time:\n\n| file | bytes | time | |\n|---|--:|--:|---|\n",
     );
+    let mut slowest = 0.0;
     for row in rows(made, "files") {
+        slowest = f64::max(slowest, seconds(&row["seconds"]));
         let said = row["said"].as_str().unwrap_or("parses");
         let _ = writeln!(text, "| {} | {} | {} | {said} |", name(row), row["bytes"], shown(seconds(&row["seconds"])));
     }
@@ -147,8 +149,9 @@ fn section(made: &Value, terraform: Option<f64>, machine: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nAim: no hostile expression takes longer than 2 s: {} ({}; a step costs {:.0} ns at worst).",
-        if worst.0 < 2.0 { "met" } else { "**not met**" },
+        "\nAim: nothing hostile takes longer than 50 ms of a processor: {} (a file {} at worst, an expression {}; a step costs {:.0} ns at worst).",
+        if worst.0.max(slowest) < 0.05 { "met" } else { "**not met**" },
+        shown(slowest),
         shown(worst.0),
         worst.1 * 1e9
     );

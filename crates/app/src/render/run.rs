@@ -93,6 +93,9 @@ pub fn remark(state: &TaskState) -> String {
             "not reviewed, as the account's rule allows".to_owned()
         }
         TaskState::Succeeded { result: TaskResult::AppliedApproved } => "as approved".to_owned(),
+        TaskState::Succeeded { result: TaskResult::FailureIgnored } => {
+            "failed with an error that its `errors` block ignores".to_owned()
+        }
         TaskState::Held { why, .. } => plain(why),
         TaskState::Failed { fault } => format!("{} [{}]", plain(fault.message()), fault.code()),
         TaskState::Blocked { by } => format!("by {}", plain(by.as_str())),

@@ -14,6 +14,7 @@ pub fn task(state: &TaskState) -> (&'static str, Style) {
         TaskState::Held { .. } => ("held", style.yellow().bold()),
         TaskState::Succeeded { result: TaskResult::Planned } => ("planned", style.green()),
         TaskState::Succeeded { result: TaskResult::NoChange } => ("no change", style.dimmed()),
+        TaskState::Succeeded { result: TaskResult::FailureIgnored } => ("ignored", style.yellow()),
         TaskState::Succeeded { .. } => ("applied", style.green()),
         TaskState::Failed { .. } => ("failed", style.red().bold()),
         TaskState::Blocked { .. } => ("blocked", style.red()),

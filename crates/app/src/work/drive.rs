@@ -27,6 +27,8 @@ const TAIL_LINES: usize = 12;
 pub enum Ended {
     /// It failed.
     Fault(Fault),
+    /// It failed with an error that the unit's configuration ignores.
+    Ignored,
     /// It was stopped.
     Interrupted,
 }
@@ -108,6 +110,10 @@ impl Drive<'_> {
         let rules = retry::Rules::new(&resolved.path, &resolved.errors)?;
         for attempt in 1.. {
             let ran = self.native_once(resolved, readable, job, lock, stop).await?;
+            if let Some(ignored) = rules.ignored(&ran) {
+                self.worker.store.log_append(self.request.task.id, ignored.as_bytes())?;
+                return Err(Ended::Ignored);
+            }
             let again = rules.after(attempt, phase(job), &ran);
             // All tries together have the time of one task.
             let Some(again) = again.filter(|again| begun.elapsed() + again.wait < limit) else {

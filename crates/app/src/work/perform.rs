@@ -37,6 +37,7 @@ pub async fn perform(worker: &Worker, request: &JobRequest, stop: Stop) -> JobDo
     match result {
         Ok(done) => done,
         Err(Ended::Fault(fault)) => JobDone::Failed(fault),
+        Err(Ended::Ignored) => JobDone::Ignored,
         Err(Ended::Interrupted) => JobDone::Interrupted,
     }
 }

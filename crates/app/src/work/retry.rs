@@ -1,4 +1,5 @@
-//! `errors { retry … }`: whether a task that failed is tried again, as Terragrunt decides it.
+//! `errors { retry … }` and `errors { ignore … }`: whether a task that failed is tried again, and whether its failure
+//! counts, as Terragrunt decides it: `ignore` blocks are asked first.
 //!
 //! A try is the whole sandbox again, hooks included, as in Terragrunt. It is only for what has changed nothing: a plan,
 //! and an `init`, also the one before an apply. An apply that failed may have changed the world; what is left of it is
@@ -6,7 +7,7 @@
 
 use std::time::Duration;
 
-use portcullis_estate::{Errors, Retry};
+use portcullis_estate::{Errors, Ignore, Retry};
 use portcullis_model::id::quoted;
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Fault, Place, UnitPath};
@@ -26,12 +27,15 @@ const EXPRESSIONS_MAX: usize = 200;
 /// The rules of a unit.
 pub struct Rules {
     retries: Vec<Rule>,
+    ignores: Vec<(Patterns, Ignore)>,
 }
+
+/// Whether each excepts, and what it looks for. The first that fits decides.
+struct Patterns(Vec<(bool, Regex)>);
 
 struct Rule {
     name: String,
-    /// Whether each excepts, and what it looks for. The first that fits decides.
-    patterns: Vec<(bool, Regex)>,
+    patterns: Patterns,
     attempts: u64,
     wait: Duration,
 }
@@ -53,13 +57,35 @@ impl Rules {
     /// # Errors
     /// `PC-0607` for an expression that is none, or that is too large.
     pub fn new(unit: &UnitPath, errors: &Errors) -> Result<Self, Fault> {
-        let all: usize = errors.retries.iter().map(|retry| retry.errors.len()).sum();
+        let retried = errors.retries.iter().map(|retry| retry.errors.len());
+        let all: usize = retried.chain(errors.ignores.iter().map(|ignore| ignore.errors.len())).sum();
         if all > EXPRESSIONS_MAX {
-            let message = format!("`retryable_errors` of {unit} has more than {EXPRESSIONS_MAX} expressions");
+            let message = format!("`errors` of {unit} has more than {EXPRESSIONS_MAX} expressions");
             return Err(Fault::new(Code::DRIVER_REFUSED, message).at(Place::file(unit.as_str())));
         }
         let retries = errors.retries.iter().map(|retry| rule(unit, retry)).collect::<Result<_, _>>()?;
-        Ok(Rules { retries })
+        let ignore = |ignore: &Ignore| Ok((patterns(unit, ("ignore", &ignore.name), &ignore.errors)?, ignore.clone()));
+        Ok(Rules { retries, ignores: errors.ignores.iter().map(ignore).collect::<Result<_, Fault>>()? })
+    }
+
+    /// What is to be logged of a failure that the unit ignores; `None` for one that counts. What ended a task from outside
+    /// (its time, its memory, somebody who stopped it) always counts.
+    pub fn ignored(&self, ran: &Ran) -> Option<String> {
+        let fault = ran.outcome.fault.as_ref().filter(|_| !ran.outcome.interrupted)?;
+        if !matches!(fault.code(), Code::TOOL_FAILED | Code::HOOK_FAILED) {
+            return None;
+        }
+        let text = cleaned(&String::from_utf8_lossy(&ran.failed_output));
+        let (_, ignore) = self.ignores.iter().find(|(patterns, _)| patterns.fit(&text))?;
+        let step = ran.failed_step.as_deref().unwrap_or("a step");
+        let mut lines = format!("» ignore {:?}: that {step} failed does not count\n", ignore.name);
+        if !ignore.message.is_empty() {
+            lines.push_str(&format!("  {}\n", ignore.message.escape_debug()));
+        }
+        if !ignore.signals.is_null() {
+            lines.push_str(&format!("  signals: {}\n", ignore.signals));
+        }
+        Some(lines)
     }
 
     /// Whether there is another try after this one, the first being 1.
@@ -71,39 +97,43 @@ impl Rules {
             return None;
         }
         let text = cleaned(&String::from_utf8_lossy(&ran.failed_output));
-        let rule = self.retries.iter().find(|rule| rule.fits(&text))?;
+        let rule = self.retries.iter().find(|rule| rule.patterns.fit(&text))?;
         let again = || Again { rule: rule.name.clone(), attempts: rule.attempts, wait: rule.wait };
         (attempt < rule.attempts).then(again)
     }
 }
 
-impl Rule {
-    fn fits(&self, text: &str) -> bool {
-        let first = self.patterns.iter().find(|(_, pattern)| pattern.is_match(text));
+impl Patterns {
+    fn fit(&self, text: &str) -> bool {
+        let first = self.0.iter().find(|(_, pattern)| pattern.is_match(text));
         first.is_some_and(|(excepts, _)| !excepts)
     }
 }
 
-fn rule(unit: &UnitPath, retry: &Retry) -> Result<Rule, Fault> {
-    let patterns = retry.errors.iter().map(|text| {
+fn patterns(unit: &UnitPath, (kind, name): (&str, &str), errors: &[String]) -> Result<Patterns, Fault> {
+    let patterns = errors.iter().map(|text| {
         let (excepts, pattern) = text.strip_prefix('!').map_or((false, text.as_str()), |rest| (true, rest));
         let compiled = RegexBuilder::new(pattern).size_limit(EXPRESSION_MAX_BYTES).build();
         compiled.map(|pattern| (excepts, pattern)).map_err(|error| {
             let why = error.to_string();
             let message = format!(
-                "`retry {}` of {unit}: {} is no regular expression: {}",
-                quoted(&retry.name),
+                "`{kind} {}` of {unit}: {} is no regular expression: {}",
+                quoted(name),
                 quoted(pattern),
                 why.lines().last().unwrap_or_default()
             );
             Fault::new(Code::DRIVER_REFUSED, message)
                 .at(Place::file(unit.as_str()))
-                .remedy("Correct `retryable_errors`; expressions are those of RE2, without look-around.")
+                .remedy("Correct it; expressions are those of RE2, without look-around.")
         })
     });
+    patterns.collect::<Result<_, _>>().map(Patterns)
+}
+
+fn rule(unit: &UnitPath, retry: &Retry) -> Result<Rule, Fault> {
     Ok(Rule {
         name: retry.name.clone(),
-        patterns: patterns.collect::<Result<_, _>>()?,
+        patterns: patterns(unit, ("retry", &retry.name), &retry.errors)?,
         attempts: retry.max_attempts.min(ATTEMPTS_MAX),
         wait: Duration::from_secs(retry.sleep_s).min(WAIT_MAX),
     })
@@ -177,6 +207,36 @@ mod tests {
         ] {
             assert_eq!(rules.after(1, phase, &ran(code, step, "x")), None, "{phase:?} {step}");
         }
+    }
+
+    fn ignoring(errors: &[&str]) -> Rules {
+        let ignore = Ignore {
+            name: "known".into(),
+            errors: errors.iter().map(|text| (*text).to_owned()).collect(),
+            message: "a \u{1b}[31mcolour".into(),
+            signals: serde_json::json!({ "alert": true }),
+        };
+        let errors = Errors { retries: Vec::new(), ignores: vec![ignore] };
+        Rules::new(&UnitPath::parse("dev/vpc").unwrap(), &errors).unwrap()
+    }
+
+    #[test]
+    fn what_is_ignored_is_said_and_only_what_the_tool_or_a_hook_says_can_be() {
+        let rules = ignoring(&["!.*quota.*", ".*not found.*"]);
+        let said = rules.ignored(&ran(Code::TOOL_FAILED, "plan", "Error: zone\n│ not found")).unwrap();
+        assert_eq!(
+            said,
+            "» ignore \"known\": that plan failed does not count\n  a \\u{1b}[31mcolour\n  signals: {\"alert\":true}\n"
+        );
+        assert!(rules.ignored(&ran(Code::HOOK_FAILED, "before hook x", "not found")).is_some());
+        assert_eq!(rules.ignored(&ran(Code::TOOL_FAILED, "plan", "quota not found")), None);
+        assert_eq!(rules.ignored(&ran(Code::TOOL_FAILED, "plan", "denied")), None);
+        for code in [Code::TOOL_KILLED, Code::TASK_TIMEOUT, Code::MEMORY_LIMIT, Code::STATE_LOCKED] {
+            assert_eq!(rules.ignored(&ran(code, "apply", "not found")), None, "{code}");
+        }
+        let mut stopped = ran(Code::TOOL_FAILED, "apply", "not found");
+        stopped.outcome.interrupted = true;
+        assert_eq!(rules.ignored(&stopped), None);
     }
 
     #[test]

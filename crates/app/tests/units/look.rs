@@ -123,7 +123,10 @@ fn the_graph_comes_in_four_forms() {
         graph["dependencies"],
         json!([{ "from": "live/app", "to": "live/db", "name": "db", "place": "live/app/terragrunt.hcl:7:1" }])
     );
-    assert_eq!(graph["units"][0], json!({ "path": "live/app", "level": 1, "broken": false, "foreign": false }));
+    assert_eq!(
+        graph["units"][0],
+        json!({ "path": "live/app", "level": 1, "broken": false, "foreign": false, "account": null })
+    );
     assert_eq!(units(&repo.path(), &["graph"]).text(), "live/db\n└── live/app\nlive/old\n");
     assert!(units(&repo.path(), &["graph", "--dot"]).text().contains("\"live/app\" -> \"live/db\""));
     assert!(units(&repo.path(), &["graph", "--mermaid"]).text().contains("u0 --> u1"));

@@ -166,6 +166,9 @@ impl Engine {
                 TaskState::Succeeded { result }
             }
             JobDone::Failed(fault) => TaskState::Failed { fault },
+            // Nothing is recorded as applied: an apply has taken the unit's digest back when it began.
+            JobDone::Ignored if cancelled => TaskState::Cancelled,
+            JobDone::Ignored => TaskState::Succeeded { result: TaskResult::FailureIgnored },
             JobDone::Interrupted => {
                 if applying {
                     task.record.unknown_outcome_of = task.record.plan;

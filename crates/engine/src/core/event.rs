@@ -171,6 +171,8 @@ pub enum JobDone {
     Applied,
     /// It ended with an error.
     Failed(Fault),
+    /// It ended with an error that the unit's configuration says to ignore. For [`Job::Apply`]: some of it may be applied.
+    Ignored,
     /// It ended early because it was interrupted. For [`Job::Apply`]: how much was applied is not known.
     Interrupted,
 }

@@ -159,6 +159,7 @@ fn read_tfvars(call: &Call<'_, '_>) -> Result<Value, Fault> {
             );
     }
     let session = call.frame.session;
+    session.budget.parse(bytes.len())?;
     let file = File::parse(&path, &bytes, &session.settings.limits.hcl)?;
     let mut variables = serde_json::Map::new();
     for structure in file.body() {

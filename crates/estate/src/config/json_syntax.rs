@@ -18,7 +18,7 @@ use portcullis_model::{Code, Fault};
 use super::schema::{FILE, Labels, Shape};
 
 /// How JSON is read: as RFC 8259 has it, without what editors allow.
-const STRICT: ParseOptions = ParseOptions {
+pub(crate) const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,
     allow_trailing_commas: false,

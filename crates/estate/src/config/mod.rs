@@ -58,7 +58,7 @@ pub(crate) use exposed::layers;
 pub(crate) use frame::Frame;
 pub(crate) use globs::glob;
 pub(crate) use include::{first, named as includes};
-pub(crate) use json_syntax::{is_json, parse as parse_json};
+pub(crate) use json_syntax::{STRICT as STRICT_JSON, is_json, parse as parse_json};
 pub(crate) use memo::Memo;
 pub(crate) use sections::{Config, PLAIN, Section, TERRAFORM_BLOCKS};
 pub(crate) use session::{OutputsMode, Session};

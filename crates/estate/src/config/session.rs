@@ -259,6 +259,8 @@ impl<'a> Session<'a> {
         match if own { self.reader.own_hcl(path)? } else { self.reader.hcl(path)? } {
             Some(file) => {
                 self.note_read(path);
+                // Whether or not somebody has parsed it already: what is over a limit must not depend on that.
+                self.budget.parse(file.text().len()).map_err(|fault| fault.at(Place::file(path)))?;
                 Ok(file)
             }
             None => Err(self.reader.note_submodule(missing(), path)),

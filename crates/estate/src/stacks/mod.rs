@@ -63,6 +63,8 @@ pub(crate) struct Expanded {
     pub(crate) elsewhere: BTreeMap<UnitPath, Fault>,
     /// Generated folders, with the stack's block that generates each.
     pub(crate) generated: BTreeMap<UnitPath, Place>,
+    /// Folders of this repository that stacks make units of.
+    pub(crate) templates: BTreeSet<String>,
     /// Sources in other repositories that name one content, and whose trees are not at hand.
     pub(crate) wanted: Vec<RemoteSource>,
 }
@@ -83,6 +85,7 @@ pub(crate) fn expand(
         stacks: Stacks::new(),
         elsewhere: BTreeMap::new(),
         generated: BTreeMap::new(),
+        templates: BTreeSet::new(),
         wanted: Vec::new(),
     };
     if level.is_empty() {
@@ -309,7 +312,10 @@ fn lay_over(
             from => from,
         });
         match from {
-            Ok(From::Here(real)) => overlay.mount(placed.as_str(), &real),
+            Ok(From::Here(real)) => {
+                overlay.mount(placed.as_str(), &real);
+                expanded.templates.insert(real);
+            }
             Ok(From::There(tree, from)) => overlay.mount_of(&tree, placed.as_str(), &from),
             Ok(From::Wanted(_, fault) | From::Elsewhere(fault)) if component.kind == ComponentKind::Unit => {
                 expanded.elsewhere.insert(placed.clone(), fault);

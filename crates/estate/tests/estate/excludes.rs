@@ -31,6 +31,36 @@ fn units_are_left_out_and_stay_units() {
 }
 
 #[test]
+fn what_depends_on_a_unit_is_left_out_with_it() {
+    let folder = Folder::new(&[]);
+    for (unit, on) in [("a", ""), ("b", "a"), ("c", "b"), ("d", "")] {
+        let text =
+            if on.is_empty() { String::new() } else { format!("dependencies {{\n  paths = [\"../{on}\"]\n}}\n") };
+        folder.write(&format!("{unit}/terragrunt.hcl"), &text);
+        folder.write(&format!("{unit}/main.tf"), "");
+    }
+    let excluded = |line: &str| -> String {
+        folder.write(".terragrunt-excludes", line);
+        let estate = folder.load();
+        assert!(estate.faults().is_empty(), "{line}: {:?}", estate.faults());
+        let units = estate.units().values().flatten().filter(|unit| unit.exclude.is_some());
+        units.map(|unit| unit.path.as_str().to_owned()).collect()
+    };
+    for (line, expected) in [
+        ("a", "a"),
+        ("...a", "abc"),
+        ("1...a", "ab"),
+        ("c...", "abc"),
+        ("...^b", "c"),
+        ("...b...", "abc"),
+        ("reading=b/terragrunt.hcl", "b"),
+        ("...{./d}", "d"),
+    ] {
+        assert_eq!(excluded(line), expected, "{line}");
+    }
+}
+
+#[test]
 fn a_unit_that_is_left_out_no_more_is_affected() {
     let folder = folder();
     let before = folder.load();
@@ -53,7 +83,7 @@ fn a_unit_that_is_left_out_no_more_is_affected() {
 #[test]
 fn the_file_counts_in_the_folder_that_was_asked_for() {
     let folder = folder();
-    folder.write("dev/.terragrunt-excludes", "./db\nweb...\n");
+    folder.write("dev/.terragrunt-excludes", "./db\n[main...HEAD]\n");
     let estate = folder.load_with(&Settings { within: "dev".to_owned(), ..Settings::default() });
     let excluded = estate.units().values().flatten().filter(|unit| unit.exclude.is_some());
     assert_eq!(excluded.map(|unit| unit.path.as_str()).collect::<Vec<_>>(), ["dev/db"]);

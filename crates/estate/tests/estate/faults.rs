@@ -213,6 +213,17 @@ fn an_estate_over_its_limits_is_refused() {
     let source = std::sync::Arc::new(portcullis_estate::DirSource::open(folder.path()).unwrap());
     let fault = portcullis_estate::Estate::load(source, &settings).err().unwrap();
     assert_eq!(fault.code(), Code::REPOSITORY_TOO_LARGE);
+    let mut settings = Settings::default();
+    settings.limits.steps = 50;
+    let load = || {
+        let source = std::sync::Arc::new(portcullis_estate::DirSource::open(folder.path()).unwrap());
+        portcullis_estate::Estate::load(source, &settings)
+    };
+    assert!(load().is_ok());
+    folder.write("a/terragrunt.hcl", "locals {\n  x = [for n in range(100) : n]\n}\n");
+    let fault = load().err().unwrap();
+    assert_eq!(fault.code(), Code::REPOSITORY_TOO_LARGE);
+    assert!(fault.message().contains("more than 50 steps"), "{fault}");
     let folder = Folder::new(&[("a/main.tf", ""), ("a/terragrunt.hcl", &format!("# {}\n", "x".repeat(5 << 20)))]);
     assert_eq!(faults(&folder.load(), "a")[0].code(), Code::HCL_TOO_LARGE);
 }

@@ -26,6 +26,17 @@ fn folders_with_code_that_are_named_are_units_and_depend_on_states_that_they_rea
             "data \"terraform_remote_state\" \"x\" {\n  backend = \"local\"\n  config = { path = \"../kept/terraform.tfstate\" }\n}\n",
         ),
         ("stacks/kept/main.tf", "terraform {\n  backend \"local\" {}\n}\n"),
+        (
+            "stacks/data/main.tf.json",
+            "{\"data\": [{\"terraform_remote_state\": {\"x\": {\"backend\": \"s3\", \"config\": {\"bucket\": \"b\", \"key\": \"json\"}}}}]}",
+        ),
+        (
+            "stacks/json/main.tf.json",
+            concat!(
+                "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"b\", \"key\": \"json\"}}}, ",
+                "\"module\": {\"m\": {\"source\": \"../../modules/m\"}}}",
+            ),
+        ),
         ("stacks/empty/README.md", ""),
         ("modules/m/main.tf", ""),
         ("stacks/tg/main.tf", ""),
@@ -34,12 +45,27 @@ fn folders_with_code_that_are_named_are_units_and_depend_on_states_that_they_rea
     let settings = Settings { root_modules: vec!["stacks/*".into()], ..Settings::default() };
     let estate = folder.load_with(&settings);
     let names: Vec<&str> = estate.units().keys().map(|path| path.as_str()).collect();
-    assert_eq!(names, ["stacks/app", "stacks/far", "stacks/kept", "stacks/local", "stacks/net", "stacks/tg"]);
+    assert_eq!(
+        names,
+        [
+            "stacks/app",
+            "stacks/data",
+            "stacks/far",
+            "stacks/json",
+            "stacks/kept",
+            "stacks/local",
+            "stacks/net",
+            "stacks/tg"
+        ]
+    );
     let targets = |name: &str| -> Vec<String> {
         unit(&estate, name).dependencies.iter().map(|found| found.target.to_string()).collect()
     };
     assert_eq!(targets("stacks/app"), ["stacks/net"]);
     assert_eq!(targets("stacks/far"), Vec::<String>::new());
+    assert_eq!(targets("stacks/data"), ["stacks/json"]);
+    let called: Vec<&str> = unit(&estate, "stacks/json").parts.files().map(|(name, _)| name).collect();
+    assert!(called.contains(&"modules/m/main.tf"), "{called:?}");
     assert_eq!(targets("stacks/local"), ["stacks/kept"]);
     assert_eq!(targets("stacks/tg"), ["stacks/net"]);
     assert!(resolve(&estate, "stacks/app").source.is_none());

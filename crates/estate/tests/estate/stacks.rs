@@ -86,6 +86,29 @@ unit "off" {
 }
 
 #[test]
+fn a_template_that_cannot_stand_for_itself_is_compared_in_the_units_that_are_made_of_it() {
+    let template = |more: &str| format!("inputs = {{\n  cidr = values.cidr\n{more}}}\n");
+    let folder = Folder::new(&[
+        ("catalog/vpc/main.tf", ""),
+        ("catalog/vpc/terragrunt.hcl", &template("")),
+        (
+            "live/terragrunt.stack.hcl",
+            "unit \"vpc\" {\n  source = \"../catalog/vpc\"\n  path = \"vpc\"\n  values = { cidr = \"10.0.0.0/16\" }\n}\n",
+        ),
+        ("alone/main.tf", ""),
+        ("alone/terragrunt.hcl", "inputs = {\n  x = values.x\n}\n"),
+    ]);
+    let before = folder.load();
+    assert!(before.units()[&path("catalog/vpc")].is_err());
+    let same = portcullis_estate::diff(&before, &folder.load()).unwrap();
+    assert_eq!(same.broken, [path("alone")], "what no stack takes is a unit that is broken");
+    folder.write("catalog/vpc/terragrunt.hcl", &template("  more = 1\n"));
+    let found = portcullis_estate::diff(&before, &folder.load()).unwrap();
+    assert_eq!(found.broken, [path("alone")]);
+    assert_eq!(found.groups[0].units, [path("live/.terragrunt-stack/vpc")]);
+}
+
+#[test]
 fn stacks_nest_and_hand_values_down() {
     let folder = folder(&[
         (

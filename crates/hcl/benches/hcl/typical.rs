@@ -57,7 +57,7 @@ pub fn parse(patience: Duration) -> Vec<Json> {
         ("computed values", LOCALS.to_owned()),
         ("200 blocks with objects", nested),
         ("2,000 variables", variables(2_000)),
-        ("a string of 512 KiB", format!("a = \"{}\"\n", "x".repeat(512 << 10))),
+        ("a string of 250 KiB", format!("a = \"{}\"\n", "x".repeat(250 << 10))),
     ];
     let limits = Limits::default();
     let made = texts.into_iter().map(|(name, text)| {

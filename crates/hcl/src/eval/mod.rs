@@ -35,6 +35,7 @@ pub fn evaluate(expr: &Expression, file: &Arc<File>, scope: &dyn Scope, budget: 
 
 /// Renders a whole file as a template (as `templatefile` does). The file is made with [`File::plain`].
 pub fn render(file: &Arc<File>, scope: &dyn Scope, budget: &Budget) -> Result<Value, Fault> {
+    budget.parse(file.text().len())?;
     let (template, file) = &file.template(budget.limits())?;
     let at = Origin::new(file, 0..file.text().len());
     Context { file, scope, budget, frame: None }.template(template, template::Text::Plain, &at)
@@ -181,7 +182,7 @@ impl<'a> Context<'a> {
                 return Ok(Value::derived("?:", &[condition, yes, no], at.clone()));
             }
         };
-        self.budget.spend(yes.cost().saturating_add(no.cost()))?;
+        self.budget.spend(yes.cost().saturating_add(no.cost()).saturating_mul(2))?;
         let common = common_type(&yes, &no).ok_or_else(|| no_common_type(yes.type_name(), no.type_name(), at))?;
         let of =
             |value: &Value| convert(value, &common).map_err(|_| no_common_type(yes.type_name(), no.type_name(), at));
@@ -206,7 +207,7 @@ impl<'a> Context<'a> {
                 }
             }
         };
-        self.budget.spend(value.cost().saturating_add(weight))?;
+        self.budget.spend(value.cost().saturating_add(weight).saturating_mul(2))?;
         let own = Type::of(&value);
         let common = match of {
             // Null that has no type takes that of the other result; what is open may be anything.
@@ -259,7 +260,9 @@ impl<'a> Context<'a> {
     /// A fault that is not one in the end is paid for: its place and its message have been made all the same.
     pub(super) fn caught(&self, fault: &Fault) -> Result<(), Fault> {
         let column = fault.place().map_or(0, |place| place.column);
-        self.budget.spend(CAUGHT + u64::from(column) / 16)
+        // Names were compared.
+        let told = if fault.notes().is_empty() && fault.remedy_text().is_none() { 0 } else { CAUGHT };
+        self.budget.spend(CAUGHT + told + u64::from(column) / 16)
     }
 
     /// The value, or, if it cannot be made because of what it is made of, something that stands for it in

@@ -44,7 +44,7 @@ impl Call<'_> {
     /// A text that is taken apart into what a reader calls characters, which takes longer than to go through it.
     pub(super) fn graphemes(&self, index: usize) -> Result<Vec<&str>, Fault> {
         let text = self.text(index)?;
-        self.budget.spend(text.len() as u64 / 8)?;
+        self.budget.spend(text.len() as u64 / 4)?;
         Ok(text.graphemes(true).collect())
     }
 

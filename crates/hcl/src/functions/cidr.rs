@@ -15,7 +15,7 @@ pub(super) const TABLE: &[Function] = &[
     plain("cidrhost", &[Text, Number], host),
     plain("cidrnetmask", &[Text], netmask),
     plain("cidrsubnet", &[Text, Number, Number], subnet),
-    plain("cidrsubnets", &[Text], subnets).rest(Number),
+    plain("cidrsubnets", &[Text], subnets).rest(Number).extra(4),
 ];
 
 /// An address as a number, of 32 or 128 bits.

@@ -15,8 +15,10 @@ use crate::{Value, number};
 /// Characters of width and digits of precision.
 const WIDEST: usize = 10_000;
 
-pub(super) const TABLE: &[Function] =
-    &[plain("format", &[Text], format).rest(Nullable), shallow("formatlist", &[Text], formatlist).rest(Nullable)];
+pub(super) const TABLE: &[Function] = &[
+    plain("format", &[Text], format).rest(Nullable).extra(4),
+    shallow("formatlist", &[Text], formatlist).rest(Nullable),
+];
 
 fn format(call: &Call<'_>) -> Result<Value, Fault> {
     let args: Vec<&Value> = call.from(1).iter().collect();

@@ -80,20 +80,27 @@ pub(crate) struct Function {
     params: &'static [Param],
     rest: Option<Param>,
     depth: Depth,
+    /// Steps that a call costs besides, whatever its arguments are.
+    extra: u64,
     body: Body,
 }
 
 const fn plain(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, rest: None, depth: Depth::Deep, body }
+    Function { name, params, rest: None, depth: Depth::Deep, extra: 0, body }
 }
 
 const fn shallow(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, rest: None, depth: Depth::Shallow, body }
+    Function { name, params, rest: None, depth: Depth::Shallow, extra: 0, body }
 }
 
 impl Function {
     const fn rest(mut self, rest: Param) -> Self {
         self.rest = Some(rest);
+        self
+    }
+
+    const fn extra(mut self, steps: u64) -> Self {
+        self.extra = steps;
         self
     }
 
@@ -137,6 +144,7 @@ impl Function {
     /// Calls it.
     pub(crate) fn call(&self, args: Vec<Value>, at: &Origin, budget: &Budget) -> Result<Value, Fault> {
         self.check_count(args.len(), at)?;
+        budget.spend(CALL + self.extra)?;
         if self.depth == Depth::Raw {
             return (self.body)(&Call { name: self.name, args, at, budget });
         }
@@ -256,10 +264,15 @@ fn is_keyed(of: &Type) -> bool {
     matches!(of, Type::Map(_) | Type::Object(_))
 }
 
-/// Spends what a walk through a value costs.
+/// Spends what a walk through a value costs in which something is made of each part.
 fn weigh(value: &Value, budget: &Budget) -> Result<(), Fault> {
-    budget.spend(value.cost())
+    budget.spend(value.cost().saturating_mul(WALK))
 }
+
+/// Steps for each part of a value that a function goes through: it is converted, looked at, and made again.
+const WALK: u64 = 2;
+/// Steps that a call costs by itself.
+const CALL: u64 = 3;
 
 /// Calls the function of that name, if there is one.
 pub(crate) fn call(name: &str, args: &[Value], at: &Origin, budget: &Budget) -> Option<Result<Value, Fault>> {

@@ -9,7 +9,7 @@ use super::{Call, Function, plain};
 use crate::Value;
 
 pub(super) const TABLE: &[Function] = &[
-    plain("formatdate", &[Text, Text], formatdate),
+    plain("formatdate", &[Text, Text], formatdate).extra(2),
     plain("timeadd", &[Text, Text], timeadd),
     plain("timecmp", &[Text, Text], timecmp),
 ];

@@ -72,7 +72,7 @@ fn compile(call: &Call<'_>, index: usize, text: &str) -> Result<Regex, Fault> {
 
 /// What a search from a place to the end of a text costs, at worst.
 fn search(call: &Call<'_>, text: &str, from: usize) -> Result<(), Fault> {
-    call.budget.spend(1 + text.len().saturating_sub(from) as u64 / 64)
+    call.budget.spend(1 + text.len().saturating_sub(from) as u64 / 32)
 }
 
 fn pattern(call: &Call<'_>, index: usize) -> Result<Regex, Fault> {

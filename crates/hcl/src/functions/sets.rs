@@ -13,7 +13,7 @@ use crate::value::{Kind, SeqKind};
 
 pub(super) const TABLE: &[Function] = &[
     shallow("setintersection", &[Seq], |call| combine(call, |a, b| a.retain(|key, _| b.contains_key(key)))).rest(Seq),
-    shallow("setproduct", &[], setproduct).rest(Seq),
+    shallow("setproduct", &[], setproduct).rest(Seq).extra(20),
     shallow("setsubtract", &[Seq, Seq], |call| combine(call, |a, b| a.retain(|key, _| !b.contains_key(key)))),
     shallow("setunion", &[Seq], |call| combine(call, |a, b| a.extend(b))).rest(Seq),
 ];

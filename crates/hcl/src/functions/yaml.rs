@@ -20,8 +20,8 @@ use crate::value::{Entries, Kind};
 use crate::{Value, number};
 
 pub(super) const TABLE: &[Function] = &[
-    plain("yamldecode", &[Text], decode),
-    plain("yamlencode", &[Nullable], |call| call.string(yaml_emitter::document(call.arg(0)?)?)),
+    plain("yamldecode", &[Text], decode).extra(10),
+    plain("yamlencode", &[Nullable], |call| call.string(yaml_emitter::document(call.arg(0)?)?)).extra(4),
 ];
 
 const CORE: &str = "tag:yaml.org,2002:";

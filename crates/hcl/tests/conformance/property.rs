@@ -1,5 +1,7 @@
 //! The property: a made-up expression is the same for us and for Terraform.
 //!
+//! What may differ is let through below, class by class; docs/expressions.md has each class with its reason.
+//!
 //! All expressions of a run are asked about together. One that differs is made smaller as `proptest` does it,
 //! and is printed in the form of the corpus, where it is to be kept.
 

@@ -1,6 +1,6 @@
 //! `portcullis units graph`: which unit depends on which.
 
-use portcullis_model::Fault;
+use portcullis_model::{Fault, UnitPath};
 
 use super::tree::Look;
 use super::views::GraphView;
@@ -31,7 +31,13 @@ pub struct Args {
 /// When there is nothing to read, or nothing can be written.
 pub fn run(args: &Args) -> Result<Exit, Fault> {
     let estate = args.look.estate()?;
-    let graph = GraphView::of(&estate);
+    let accounts = args.look.accounts()?;
+    let account_of = |unit: &UnitPath| {
+        // Of folders in each other the inner one counts.
+        let holders = accounts.iter().filter(|(_, folder)| unit.is_within(folder));
+        holders.max_by_key(|(_, folder)| folder.len()).map(|(name, _)| name.clone())
+    };
+    let graph = GraphView::of(&estate, &account_of);
     if args.look.json {
         output::print_json(&graph)?;
     } else if args.dot {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_estate::{AccountFacts, Cache, CacheLimits, Checkout, Elsewhere, Estate, GitObjects, Settings, Source};
+use portcullis_fleet::Fleet;
 use portcullis_model::source::{GitRef, SourceKind, address_of};
 use portcullis_model::{AccountName, Code, CommitId, Fault, RemoteSource};
 
@@ -83,6 +84,23 @@ impl Look {
         let estate = self.tree.load(&checkout, commit.as_ref(), &cache)?;
         self.tree.remember(&cache, [&estate])?;
         Ok(estate)
+    }
+}
+
+impl Look {
+    /// Every account of the same files' fleet definition with its folder, where an account was named; else none.
+    ///
+    /// # Errors
+    /// As [`Look::estate`].
+    pub fn accounts(&self) -> Result<Vec<(String, String)>, Fault> {
+        if self.tree.account.is_none() {
+            return Ok(Vec::new());
+        }
+        let checkout = self.tree.repository.checkout()?;
+        let commit = self.rev.as_deref().map(|revision| checkout.commit(revision)).transpose()?;
+        let fleet = self.tree.fleet(&*files(&checkout, commit.as_ref())?)?;
+        let accounts = fleet.accounts().values();
+        Ok(accounts.map(|account| (account.name.to_string(), account.path.clone())).collect())
     }
 }
 
@@ -172,13 +190,17 @@ impl Tree {
         }
     }
 
+    /// The fleet definition of the same files. Nothing is fetched for it: `fleet check` leaves what is imported where it is
+    /// found.
+    fn fleet(&self, source: &dyn Source) -> Result<Fleet, Fault> {
+        let imports = kept(self.cache.as_deref().filter(|folder| folder.as_os_str() != CACHE_OFF));
+        imports.fleet(&|path| definition::file(source, path)).map_err(definition::one_fault)
+    }
+
     fn settings(&self, source: &dyn Source) -> Result<Settings, Fault> {
         let mut settings = Settings::default();
         if let Some(name) = &self.account {
-            // Nothing is fetched for it: `fleet check` leaves what is imported where it is found.
-            let imports = kept(self.cache.as_deref().filter(|folder| folder.as_os_str() != CACHE_OFF));
-            let fleet = imports.fleet(&|path| definition::file(source, path)).map_err(definition::one_fault)?;
-            let account = fleet.account(name)?;
+            let account = self.fleet(source)?.account(name)?;
             settings.within = account.path;
             settings.account = Some(AccountFacts { name: account.name, id: account.id });
             settings.env = account.env;

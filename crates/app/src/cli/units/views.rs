@@ -294,6 +294,8 @@ pub struct NodeView {
     pub broken: bool,
     /// Whether it lies outside of what was looked at.
     pub foreign: bool,
+    /// Of a foreign unit: the account that it belongs to, where a fleet definition says so.
+    pub account: Option<String>,
 }
 
 /// A dependency.
@@ -310,8 +312,8 @@ pub struct EdgeView {
 }
 
 impl GraphView {
-    /// Of an estate.
-    pub fn of(estate: &Estate) -> Self {
+    /// Of an estate. `account_of` says which account a foreign unit belongs to.
+    pub fn of(estate: &Estate, account_of: &dyn Fn(&UnitPath) -> Option<String>) -> Self {
         let mut levels: BTreeMap<&UnitPath, usize> = BTreeMap::new();
         let (mut units, mut edges) = (BTreeMap::new(), Vec::new());
         for path in estate.order() {
@@ -327,18 +329,22 @@ impl GraphView {
                     place: dependency.place.to_string(),
                 });
                 if dependency.foreign || estate.parents().contains_key(&dependency.target) {
-                    units.insert(&dependency.target, node(&dependency.target, 0, false, dependency.foreign));
+                    let mut node = node(&dependency.target, 0, false);
+                    if dependency.foreign {
+                        (node.foreign, node.account) = (true, account_of(&dependency.target));
+                    }
+                    units.insert(&dependency.target, node);
                     level = level.max(1);
                 }
             }
             levels.insert(path, level);
-            units.insert(path, node(path, level, found.is_none_or(Result::is_err), false));
+            units.insert(path, node(path, level, found.is_none_or(Result::is_err)));
         }
         edges.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
         GraphView { units: units.into_values().collect(), dependencies: edges }
     }
 }
 
-fn node(path: &UnitPath, level: usize, broken: bool, foreign: bool) -> NodeView {
-    NodeView { path: path.to_string(), level, broken, foreign }
+fn node(path: &UnitPath, level: usize, broken: bool) -> NodeView {
+    NodeView { path: path.to_string(), level, broken, foreign: false, account: None }
 }

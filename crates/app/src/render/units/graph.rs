@@ -17,7 +17,7 @@ pub fn tree(graph: &GraphView) -> String {
         dependents.entry(&edge.to).or_default().push(&edge.from);
         waits.insert(&edge.from);
     }
-    let notes: BTreeMap<&str, &str> = graph.units.iter().filter_map(note).collect();
+    let notes: BTreeMap<&str, String> = graph.units.iter().filter_map(note).collect();
     let mut shown = BTreeSet::new();
     let mut text = String::new();
     for root in graph.units.iter().map(|unit| unit.path.as_str()).filter(|path| !waits.contains(path)) {
@@ -49,11 +49,25 @@ pub fn tree(graph: &GraphView) -> String {
     text
 }
 
-fn note(unit: &NodeView) -> Option<(&str, &'static str)> {
+fn note(unit: &NodeView) -> Option<(&str, String)> {
     match (unit.broken, unit.foreign) {
-        (true, _) => Some((&unit.path, "(cannot be evaluated)")),
-        (false, true) => Some((&unit.path, "(in another account)")),
+        (true, _) => Some((&unit.path, "(cannot be evaluated)".to_owned())),
+        (false, true) => Some((
+            &unit.path,
+            match &unit.account {
+                Some(account) => format!("(in account {})", plain(account)),
+                None => "(in another account)".to_owned(),
+            },
+        )),
         (false, false) => None,
+    }
+}
+
+/// What a picture says of a unit: its path, and the account of one that is another's.
+pub fn label(unit: &NodeView) -> String {
+    match &unit.account {
+        Some(account) => format!("{} ({})", plain(&unit.path), plain(account)),
+        None => plain(&unit.path),
     }
 }
 
@@ -65,6 +79,10 @@ pub fn dot(graph: &GraphView) -> String {
             (true, _) => " [color = red]",
             (false, true) => " [style = dashed]",
             (false, false) => "",
+        };
+        let style = match &unit.account {
+            Some(_) => format!(" [style = dashed, label = {}]", dot_id(&label(unit))),
+            None => style.to_owned(),
         };
         let _ = writeln!(text, "  {}{style}", dot_id(&unit.path));
     }
@@ -94,7 +112,7 @@ pub fn mermaid(graph: &GraphView) -> String {
     }
     for (index, unit) in graph.units.iter().enumerate() {
         // `#` begins an entity.
-        let label = plain(&unit.path).replace('#', "#35;").replace('&', "#amp;");
+        let label = label(unit).replace('#', "#35;").replace('&', "#amp;");
         let label = label.replace('"', "#quot;").replace('<', "#lt;");
         let class = match (unit.broken, unit.foreign) {
             (true, _) => ":::broken",
@@ -119,7 +137,8 @@ mod tests {
     pub(crate) fn graph(edges: &[(&str, &str)]) -> GraphView {
         let mut paths: BTreeSet<&str> = BTreeSet::new();
         edges.iter().for_each(|(from, to)| paths.extend([from, to]));
-        let unit = |path: &&str| NodeView { path: (*path).into(), level: 0, broken: false, foreign: false };
+        let unit =
+            |path: &&str| NodeView { path: (*path).into(), level: 0, broken: false, foreign: false, account: None };
         let edge = |(from, to): &(&str, &str)| EdgeView {
             from: (*from).into(),
             to: (*to).into(),
@@ -154,5 +173,10 @@ mod tests {
             "flowchart LR\n  classDef foreign stroke-dasharray:4 3\n  u0[\"a#35;quot;b\"]\n  \
              u1[\"elsewhere/vpc\"]:::foreign\n  u0 --> u1\n"
         );
+        graph.units[1].account = Some("prod\"".into());
+        assert!(mermaid(&graph).contains("u1[\"elsewhere/vpc (prod#quot;)\"]:::foreign"), "{}", mermaid(&graph));
+        let dashed = r#""elsewhere/vpc" [style = dashed, label = "elsewhere/vpc (prod\")"]"#;
+        assert!(dot(&graph).contains(dashed), "{}", dot(&graph));
+        assert!(tree(&graph).contains("(in account prod\")"), "{}", tree(&graph));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::units::views::{GraphView, NodeView};
-use crate::render::terminal::plain;
+use crate::render::units::graph::label;
 
 // All lengths are in pixels.
 const CHARACTER: usize = 8;
@@ -65,7 +65,7 @@ fn layout(graph: &GraphView) -> BTreeMap<&str, Spot> {
     let mut spots = BTreeMap::new();
     let mut x = MARGIN;
     for units in columns.values() {
-        let widest = units.iter().map(|unit| plain(&unit.path).chars().count()).max().unwrap_or(0);
+        let widest = units.iter().map(|unit| label(unit).chars().count()).max().unwrap_or(0);
         let width = widest * CHARACTER + 2 * PADDING;
         for (row, unit) in units.iter().enumerate() {
             spots.insert(unit.path.as_str(), Spot { x, y: MARGIN + row * ROW, width });
@@ -90,7 +90,7 @@ fn add_box(svg: &mut String, unit: &NodeView, spot: Spot) {
         spot.width,
         spot.x + PADDING,
         spot.y + 18,
-        escaped(&plain(&unit.path)),
+        escaped(&label(unit)),
     );
 }
 
@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_picture_has_a_box_for_each_unit_and_no_markup_from_names() {
-        let unit = |path: &str, level| NodeView { path: path.into(), level, broken: false, foreign: false };
+        let unit =
+            |path: &str, level| NodeView { path: path.into(), level, broken: false, foreign: false, account: None };
         let edge = EdgeView { from: "<script>".into(), to: "vpc".into(), name: None, place: String::new() };
         let graph = GraphView { units: vec![unit("<script>", 1), unit("vpc", 0)], dependencies: vec![edge] };
         let svg = picture(&graph);

@@ -241,6 +241,9 @@ impl Parts {
             );
             return None;
         };
+        for again in body.blocks_named("fleet").skip(1) {
+            faults.push(duplicate("the `fleet`", &again.origin));
+        }
         let name = FleetName::parse(entry.label).map_err(|fault| faults.push(fault.at(entry.origin.place()))).ok();
         let body = contents(&entry.block.body, entry.origin.file(), &schema::FLEET, faults);
         let repositories = repositories(&body, evaluator, faults);

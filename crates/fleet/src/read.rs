@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use portcullis_hcl::hcl_edit::expr::Expression;
 use portcullis_hcl::hcl_edit::structure::Structure;
-use portcullis_hcl::{Budget, File, Limits, Origin, Scope, Value, evaluate};
+use portcullis_hcl::{Budget, File, Kind, Limits, Origin, Scope, Value, evaluate};
 use portcullis_model::id::quoted;
 use portcullis_model::source::{SourceKind, address_of};
 use portcullis_model::{Code, CommitId, Digest, Fault, Place, RemoteSource};
@@ -18,6 +18,7 @@ use portcullis_model::{Code, CommitId, Digest, Fault, Place, RemoteSource};
 use crate::Read;
 use crate::fleet::FLEET_FILE;
 use crate::schema::{self, Contents, contents, duplicate};
+use crate::spelling::hint;
 
 /// Most files that a definition may be made of.
 const FILES_MAX: usize = 64;
@@ -340,9 +341,17 @@ pub(crate) fn texts(value: &Value, what: &str) -> Result<Vec<String>, Fault> {
     elements.iter().map(|element| text(element, &format!("each element of {what}"))).collect()
 }
 
+/// What a definition may be made of.
+const PURE: &str = "Write the value out: a fleet definition reads no file, no environment, no clock and no network.";
+
 /// `PC-0505`: a value of another type was wanted.
 pub(crate) fn wrong(value: &Value, what: &str, wanted: &str) -> Fault {
-    let is = if value.is_unknown() { "not known without running something" } else { value.type_name() };
+    if let Kind::Unknown(unknown) = value.kind() {
+        let message =
+            format!("{what} must be {wanted}, but is not known without running something: {}", unknown.reason());
+        return value.fault(Code::FLEET_TYPE, message).remedy(PURE);
+    }
+    let is = value.type_name();
     value.fault(Code::FLEET_TYPE, format!("{what} must be {wanted}, but is {is}")).remedy(format!("Give {wanted}."))
 }
 
@@ -444,7 +453,12 @@ impl Scope for Evaluator<'_> {
         budget: &Budget,
     ) -> Result<Option<(Value, usize)>, Fault> {
         let (true, Some(name)) = (root == "local", steps.first()) else { return Ok(None) };
-        let Some((name, expr)) = self.locals.get_key_value(name) else { return Ok(None) };
+        let Some((name, expr)) = self.locals.get_key_value(name) else {
+            let near = hint(name, self.locals.keys().copied());
+            return Err(at
+                .fault(Code::FLEET_UNKNOWN_NAME, format!("there is no local {}", quoted(name)))
+                .remedy(format!("{near}Define it in a `locals` block of the same file.")));
+        };
         Ok(Some((self.local(name, expr, at, budget)?, 1)))
     }
 
@@ -468,6 +482,11 @@ fn into_fleet(fault: Fault) -> Fault {
             (Code::FLEET_UNKNOWN_NAME, "A fleet definition knows `local` and the standard functions only.")
         }
         Code::HCL_TYPE => (Code::FLEET_TYPE, "Give a value of the type that is asked for."),
+        Code::HCL_UNKNOWN_FUNCTION => {
+            let near = fault.remedy_text().map_or_else(String::new, |near| format!("{near} "));
+            return fault.remedy(format!("{near}{PURE}"));
+        }
+        _ if fault.remedy_text().is_none() => return fault.remedy("Write the value in another way."),
         _ => return fault,
     };
     let mut mapped = Fault::new(code, fault.message()).remedy(fault.remedy_text().unwrap_or(remedy));

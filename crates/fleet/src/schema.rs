@@ -242,11 +242,32 @@ fn entry<'a>(block: &'a Block, file: &Arc<File>, form: &Form, so_far: &Contents<
         return Err(origin.fault(Code::FLEET_UNKNOWN_BLOCK, message).remedy(remedy));
     }
     let label = block.labels.first().map_or("", |label| label.as_str());
+    if NAMED.contains(&name) {
+        named(name, label, &origin)?;
+    }
     if !wanted.repeats && so_far.blocks.iter().any(|other| other.name == name && other.label == label) {
         let what = if label.is_empty() { format!("`{name}`") } else { format!("`{name}` {}", quoted(label)) };
         return Err(duplicate(&what, &origin));
     }
     Ok(Entry { name, label, block, origin })
+}
+
+/// Blocks whose label is a name that is written elsewhere. Those of accounts and others are types of their own.
+const NAMED: [&str; 3] = ["profile", "identity", "import"];
+/// Longest name, in bytes.
+const NAME_MAX_BYTES: usize = 64;
+
+/// A name has characters that look like nothing else: what is read as `standard` is `standard`.
+fn named(kind: &str, label: &str, at: &Origin) -> Result<(), Fault> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let odd = label.chars().find(|c| !is_plain(*c));
+    if odd.is_none() && !label.is_empty() && label.len() <= NAME_MAX_BYTES {
+        return Ok(());
+    }
+    let why = odd.map_or_else(String::new, |c| format!(": it has the character U+{:04X}", u32::from(c)));
+    Err(at
+        .fault(Code::BAD_NAME, format!("{} is no name of a block `{kind}`{why}", quoted(label)))
+        .remedy(format!("Use 1 to {NAME_MAX_BYTES} of the characters A-Z a-z 0-9 - _ .")))
 }
 
 fn unknown(kind: &str, name: &str, form: &Form, at: &Origin) -> Fault {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 #![allow(missing_docs, reason = "nobody but these tests uses it")]
 
+mod bad_input;
 mod decisions;
 mod example;
 mod extract;

@@ -65,12 +65,14 @@ pub fn status_of(code: Code) -> u16 {
         Code::UNKNOWN_ACTION
         | Code::UNIT_UNKNOWN
         | Code::UNIT_PATH_SYMLINK
+        | Code::BAD_PARAMETER
         | Code::REF_UNKNOWN
         | Code::REF_NOT_A_BRANCH => 422,
         Code::UNIT_OUTSIDE_ACCOUNT | Code::REPOSITORY_UNKNOWN | Code::NOT_ON_PROTECTED_BRANCH => 403,
         Code::NOT_FOUND | Code::PLAN_UNKNOWN => 404,
         Code::METHOD_NOT_ALLOWED => 405,
         Code::IDEMPOTENCY_CONFLICT
+        | Code::ACTION_NOT_OFFERED
         | Code::RUN_NOT_HELD
         | Code::RUN_ENDED
         | Code::APPROVAL_STALE

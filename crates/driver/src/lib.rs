@@ -5,6 +5,7 @@
 //! | [`layout`] | the private folder's files, in memory |
 //! | [`native`] | the working directory and steps that Terragrunt would have made |
 //! | [`terragrunt`] | the real program, over a private copy of the repository |
+//! | [`action`] | the program of a declared action |
 //! | [`show`] | what a saved plan says, from a sandbox of its own |
 //! | `steps` | what their steps have in common |
 //! | `generate`, `format`, `inputs`, `arguments`, `backend`, `nested` | parts of the native driver |
@@ -15,6 +16,7 @@
 //! Architecture invariant: this crate is pure. It reads the repository through [`portcullis_estate::Source`],
 //! starts nothing, writes nothing and makes no choice that depends on the machine.
 
+pub mod action;
 mod arguments;
 mod backend;
 mod format;

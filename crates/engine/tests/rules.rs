@@ -427,3 +427,58 @@ fn the_pure_modules_name_no_runtime_and_no_clock() {
         }
     }
 }
+
+fn action() -> ActionKind {
+    ActionKind::parse("rotate-keys").unwrap()
+}
+
+#[test]
+fn a_declared_action_is_started_once_and_its_end_is_the_runs() {
+    let mut bench = Bench::new(8);
+    let jobs = bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    assert_eq!((jobs[0].job, jobs[0].task.attempt), (Job::Act, 1));
+    assert_eq!(jobs[0].task.state, TaskState::Applying, "what is begun is on record before it starts");
+    assert!(bench.finish(&jobs[0], JobDone::Acted).is_empty());
+    assert_eq!(bench.run(1).state, RunState::Succeeded);
+    assert!(bench.record.applied.is_empty(), "it applies no unit");
+}
+
+#[test]
+fn a_declared_action_that_was_cut_off_is_not_repeated() {
+    // By a crash.
+    let mut bench = Bench::new(8);
+    bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    let found = vec![(bench.run(1).clone(), vec![bench.task(1, 0).clone()])];
+    let (_, step) = Engine::restore(found, Settings { parallel: 8 }, at(200));
+    assert!(started(step.effects).is_empty());
+    assert_eq!(step.record.runs[0].state, RunState::Failed);
+    assert_eq!(step.record.tasks[0].state.code(), Some(Code::OUTCOME_UNKNOWN));
+    // By a stop of the runner.
+    let mut bench = Bench::new(8);
+    let jobs = bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    bench.tell(Event::Drain);
+    bench.tell(Event::Interrupt);
+    bench.finish(&jobs[0], JobDone::Interrupted);
+    assert_eq!(bench.task(1, 0).state.code(), Some(Code::OUTCOME_UNKNOWN));
+    // One that was accepted and not begun goes on.
+    let (_, step) = Engine::restore(vec![(run(1, action()), Vec::new())], Settings { parallel: 8 }, at(200));
+    assert!(matches!(step.effects.as_slice(), [Effect::Prepare(_)]));
+}
+
+#[test]
+fn a_declared_action_that_fails_or_is_cancelled_says_so() {
+    let mut bench = Bench::new(8);
+    let jobs = bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    bench.finish(&jobs[0], tool_failed());
+    assert_eq!(bench.task(1, 0).state.code(), Some(Code::TOOL_FAILED));
+    let mut bench = Bench::new(8);
+    let jobs = bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    bench.tell(Event::Cancel { run: run_id(1), by: "someone".into() });
+    bench.finish(&jobs[0], JobDone::Interrupted);
+    assert_eq!(bench.run(1).state, RunState::Cancelled);
+    // The end of a job of another kind is none of its own.
+    let mut bench = Bench::new(8);
+    let jobs = bench.begin(run(1, action()), tasks(1, &[("ops", &[])]));
+    bench.finish(&jobs[0], JobDone::Applied);
+    assert_eq!(bench.task(1, 0).state.code(), Some(Code::INTERNAL));
+}

@@ -226,7 +226,7 @@ impl Declared {
         match &self.work {
             Work::BuiltIn(_) => Some("it is declared and checked, and this version has no executor for it".to_owned()),
             Work::Program(work) if !work.network.is_empty() => {
-                Some("it asks for network, and sandboxes of this version have none".to_owned())
+                Some("it asks for network, and this version gives none to an action".to_owned())
             }
             Work::Program(_) => None,
         }

@@ -3,9 +3,12 @@
 //! A request arrives as [`crate::api::TriggerRequest`] and becomes an [`Action`] only by
 //! [`Action::check`]: every field typed, nothing passed through.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::TriggerRequest;
+use crate::parameter::Value;
 use crate::{BranchName, Code, Fault, RepositoryName, UnitPath};
 
 /// Most units that a request may name.
@@ -142,18 +145,31 @@ pub struct Action {
     pub repository: RepositoryName,
     /// At the head of which branch.
     pub branch: BranchName,
-    /// For which units.
+    /// For which units. A declared action is about none.
     pub selection: Selection,
+    /// The values of a declared action's parameters: those that were given, checked, and those that the account has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Value>,
 }
 
 impl Action {
-    /// Checks a request field by field.
+    /// Checks a request field by field. Parameters are checked by what the account declares, later
+    /// ([`crate::parameter::resolve`]).
     ///
     /// # Errors
     /// `PC-0100` for an unknown action, `PC-0101` for fields that exclude each other, and the code of the
     /// field's own type otherwise.
     pub fn check(request: &TriggerRequest) -> Result<Self, Fault> {
         let kind = ActionKind::parse(&request.action)?;
+        let over_units = matches!(kind, ActionKind::Plan | ActionKind::Apply);
+        if !over_units && (request.units.is_some() || request.all) {
+            return Err(Fault::new(Code::BAD_REQUEST, format!("`units` and `all` mean nothing for `{kind}`"))
+                .remedy("Send its `parameters`; `portcullis describe` shows which there are."));
+        }
+        if over_units && !request.parameters.is_empty() {
+            return Err(Fault::new(Code::BAD_REQUEST, format!("`{kind}` takes no `parameters`"))
+                .remedy("Send `units` to narrow the run, or `all` to widen it."));
+        }
         let selection = match (&request.units, request.all) {
             (Some(_), true) => {
                 return Err(Fault::new(Code::BAD_REQUEST, "`units` and `all` exclude each other")
@@ -180,6 +196,7 @@ impl Action {
             repository: RepositoryName::parse(&request.repository)?,
             branch: BranchName::parse_ref(&request.reference)?,
             selection,
+            parameters: BTreeMap::new(),
         })
     }
 }

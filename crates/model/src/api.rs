@@ -2,10 +2,13 @@
 //!
 //! Times are RFC 3339 in UTC. Errors are RFC 9457 problem documents ([`Problem`]).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::parameter::{Given, Value, given};
 use crate::run::{EventKind, PlanSummary, RunState, TaskState};
 use crate::{AccountName, ActionKind, Code, CommitId, Digest, Fault, Place, RunId, TaskId, UnitPath};
 
@@ -19,7 +22,7 @@ pub const PAGE_DEFAULT: u32 = 50;
 pub const PAGE_MAX: u32 = 200;
 
 /// Body of `POST /v1/runs`. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriggerRequest {
     /// `plan`, `apply`, or another action that the account offers.
@@ -35,6 +38,104 @@ pub struct TriggerRequest {
     /// Every unit of the account.
     #[serde(default)]
     pub all: bool,
+    /// Values for the parameters of a declared action, by name: texts, numbers, booleans, lists and maps of these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "given::by_name")]
+    #[schema(value_type = Object)]
+    pub parameters: BTreeMap<String, Given>,
+}
+
+/// An action, as `GET /v1/actions` shows it to who may ask for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActionView {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: ActionKind,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Whether it can be asked for.
+    pub offered: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_offered_because: Option<String>,
+    /// Where it can be asked for, in words: at which commits.
+    pub commits: String,
+    /// Whether `units` and `all` can be sent with it.
+    pub takes_units: bool,
+    /// What can be sent as its `parameters`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<ParameterView>,
+    /// A request for it.
+    #[schema(value_type = Object)]
+    pub example: TriggerRequest,
+}
+
+/// A parameter of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ParameterView {
+    /// Its name.
+    pub name: String,
+    /// Its type: `string`, `enum`, `integer`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it takes, in words.
+    pub takes: String,
+    /// The bounds of the type, as the definition has them.
+    #[schema(value_type = Object)]
+    pub bounds: serde_json::Value,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Whether it has to be sent.
+    pub required: bool,
+    /// Whether the account has chosen its value, so that it may not be sent.
+    pub fixed: bool,
+    /// Its value when it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub value: Option<Value>,
+    /// A value that it takes.
+    #[schema(value_type = Object)]
+    pub example: Value,
+}
+
+/// Answer to `GET /v1/actions`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActionList {
+    /// The account.
+    pub account: String,
+    /// The repository's name in requests.
+    pub repository: String,
+    /// The caller's principals.
+    pub principals: Vec<String>,
+    /// What the caller may ask for, by name.
+    pub actions: Vec<ActionView>,
+}
+
+/// Answer to `POST /v1/explain`: what would become of the request, as far as it can be said without fetching the
+/// repository. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// Whether it would be accepted.
+    pub allowed: bool,
+    /// Why, in words.
+    pub reason: String,
+    /// The principals that the caller is.
+    pub principals: Vec<String>,
+    /// The problem document that the request would be answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// The commit that the ref stood for when the repository was last fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub commit: Option<CommitId>,
+    /// The values of the action's parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object)]
+    pub parameters: BTreeMap<String, Value>,
+    /// The program and its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub argv: Vec<String>,
 }
 
 /// Answer to `POST /v1/runs`.
@@ -66,6 +167,10 @@ pub struct RunView {
     /// The commit, resolved by the runner.
     #[schema(value_type = String)]
     pub commit: CommitId,
+    /// The values of a declared action's parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object)]
+    pub parameters: BTreeMap<String, Value>,
     /// The principals that matched, and who in particular (`principal live-ci, subject …`).
     pub requested_by: String,
     /// Where it is.

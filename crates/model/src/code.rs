@@ -55,6 +55,7 @@ codes! {
     RUN_ENDED = 118, "the run has ended already";
     METHOD_NOT_ALLOWED = 119, "the method is not allowed here";
     BAD_PARAMETER = 120, "a parameter is not what the action takes";
+    ACTION_NOT_OFFERED = 121, "the action is declared, and not offered yet";
 
     UNAUTHENTICATED = 200, "no bearer token, or not one that can be read";
     TOKEN_TOO_LARGE = 201, "the token is larger than 16 KiB";
@@ -140,6 +141,7 @@ codes! {
     STATE_TOO_LARGE = 708, "the state is larger than the limit";
     BLOCKED = 709, "a unit that this one depends on failed";
     FOREIGN_DEPENDENCY = 710, "a dependency is in another account";
+    OUTCOME_UNKNOWN = 711, "how far an action came is not known";
 
     GIT_FAILED = 800, "git ended with an error";
     GIT_TIMEOUT = 801, "git took longer than its limit";

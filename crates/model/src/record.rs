@@ -48,6 +48,29 @@ pub struct DefinitionPin {
     pub digest: Digest,
 }
 
+/// A program and how it is started: all of it decided when the run was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRun {
+    /// The program's file name.
+    pub name: String,
+    /// The SHA-256 that its file must have.
+    pub sha256: Digest,
+    /// Its arguments, without the program's own name.
+    pub arguments: Vec<String>,
+    /// The folder of the repository that it starts in.
+    pub folder: UnitPath,
+    /// Memory of its sandbox, in MiB.
+    pub memory_mib: u64,
+    /// Private disk of its sandbox, in MiB.
+    pub disk_mib: u64,
+    /// Processes and threads of its sandbox.
+    pub pids: u32,
+    /// CPU of its sandbox, in percent of one core.
+    pub cpu_percent: u32,
+    /// Wall time, in seconds.
+    pub timeout_s: u64,
+}
+
 /// A run, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -75,6 +98,9 @@ pub struct RunRecord {
     pub requester_claims: BTreeMap<String, String>,
     /// The rule for its plans.
     pub rule: ApplyRule,
+    /// The program that a declared action starts, as it was declared when the run was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<ProgramRun>>,
     /// Where it is.
     pub state: RunState,
     /// Its error, when it failed before it had tasks.

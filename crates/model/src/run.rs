@@ -38,7 +38,8 @@ pub enum TaskState {
     Waiting,
     /// A sandbox plans the unit.
     Planning,
-    /// A sandbox applies a plan. Written before the sandbox starts: after a crash its outcome is unknown.
+    /// A sandbox applies a plan, or does a declared action. Written before the sandbox starts: after a crash its
+    /// outcome is unknown.
     Applying,
     /// The change is not the reviewed one; an approver must name this plan.
     Held {
@@ -131,6 +132,8 @@ pub enum TaskResult {
     /// It failed with an error that the unit's configuration ignores: there is no plan, or what was applied is not known to
     /// be all. What depends on it goes on, and the unit is planned again in the next run.
     FailureIgnored,
+    /// The program of a declared action ended well.
+    Done,
 }
 
 /// What a sandbox is for.

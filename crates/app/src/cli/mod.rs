@@ -4,7 +4,9 @@
 //! printed is made by [`crate::render`].
 
 mod completions;
+mod describe;
 mod doctor;
+mod explain;
 mod fleet;
 mod follow;
 mod ledger;
@@ -12,6 +14,7 @@ mod man;
 mod output;
 mod reference;
 mod repository;
+mod request;
 mod run;
 mod serve;
 mod state;
@@ -45,8 +48,12 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Show each layer of the sandbox, and whether this host gives it
     Doctor(doctor::Args),
-    /// Ask a runner for a plan or an apply
+    /// Ask a runner for a plan, an apply or another action
     Trigger(Box<trigger::Args>),
+    /// Show what you may ask a runner for, with parameters and examples
+    Describe(Box<describe::Args>),
+    /// Say what would become of a request, and why, without starting anything
+    Explain(Box<explain::Args>),
     /// Look at runs, approve and cancel them
     #[command(subcommand)]
     Run(run::Command),
@@ -86,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args, &environment),
         Command::Doctor(args) => on_runtime(doctor::run(args, &environment)),
         Command::Trigger(args) => on_runtime(trigger::run(*args, &environment)),
+        Command::Describe(args) => on_runtime(describe::run(*args, &environment)),
+        Command::Explain(args) => on_runtime(explain::run(*args, &environment)),
         Command::Run(command) => on_runtime(run::run(command, &environment)),
         Command::Units(command) => units::run(command),
         Command::Fleet(command) => fleet::run(command, &environment),

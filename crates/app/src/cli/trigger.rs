@@ -1,10 +1,10 @@
-//! `portcullis trigger`: asks a runner for a plan or an apply, and follows it.
+//! `portcullis trigger`: asks a runner for a plan, an apply or another action, and follows it.
 
 use portcullis_model::Fault;
-use portcullis_model::api::TriggerRequest;
 
 use super::follow::{Ended, Following, Patience};
 use super::output;
+use super::request::Request;
 use super::target::Target;
 use crate::client::Access;
 use crate::environment::Environment;
@@ -15,21 +15,8 @@ use crate::render::run::Logs;
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to do
-    #[arg(value_parser = ["plan", "apply"])]
-    action: String,
-    /// The repository, as portcullis.hcl names it
-    #[arg(long, value_name = "NAME")]
-    repository: String,
-    /// The branch, such as main or refs/heads/main
-    #[arg(long = "ref", value_name = "REF")]
-    reference: String,
-    /// Only this unit; may be given several times
-    #[arg(long = "unit", value_name = "PATH", conflicts_with = "all")]
-    units: Vec<String>,
-    /// Every unit of the account, affected or not
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    request: Request,
     /// Wait until the run has ended or is held; the exit code is the run's
     #[arg(long)]
     follow: bool,
@@ -45,15 +32,9 @@ pub struct Args {
 /// Triggers.
 pub async fn run(args: Args, environment: &Environment) -> Result<Exit, Fault> {
     let target = args.target;
+    let request = args.request.body()?;
     let (client, tokens) = target.open(environment)?;
     let token = tokens.token().await?;
-    let request = TriggerRequest {
-        action: args.action,
-        repository: args.repository,
-        reference: args.reference,
-        units: (!args.units.is_empty()).then_some(args.units),
-        all: args.all,
-    };
     let mut answer = client.trigger(&token, args.idempotency_key.as_deref(), &request).await?;
     let (mut exit, mut logs) = (Exit::Done, Logs::new());
     if args.follow {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis_model::api::{
-    ApproveRequest, CallPage, DefinitionView, PAGE_MAX, Problem, RunPage, RunView, TriggerRequest, TriggerResponse,
+    ActionList, ApproveRequest, CallPage, DefinitionView, Explanation, PAGE_MAX, Problem, RunPage, RunView,
+    TriggerRequest, TriggerResponse,
 };
 use portcullis_model::{Code, Fault, RunId, TaskId};
 use reqwest::header::CONTENT_TYPE;
@@ -93,6 +94,22 @@ impl Client {
     /// As [`Client::trigger`].
     pub async fn definition(&self, token: &str) -> Result<DefinitionView, Fault> {
         self.json(self.request(Method::GET, "v1/definition", token)?).await
+    }
+
+    /// What the caller may ask for.
+    ///
+    /// # Errors
+    /// As [`Client::trigger`].
+    pub async fn actions(&self, token: &str) -> Result<ActionList, Fault> {
+        self.json(self.request(Method::GET, "v1/actions", token)?).await
+    }
+
+    /// What would become of a request.
+    ///
+    /// # Errors
+    /// As [`Client::trigger`].
+    pub async fn explain(&self, token: &str, body: &TriggerRequest) -> Result<Explanation, Fault> {
+        self.json(self.request(Method::POST, "v1/explain", token)?.json(body)).await
     }
 
     /// A run.

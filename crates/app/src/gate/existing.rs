@@ -145,8 +145,7 @@ impl Gate {
         {
             return Ok(());
         }
-        Err(Fault::new(Code::READ_TOKEN_INVALID, "the read token does not read this, or has expired")
-            .remedy("A read token reads the run it was given with. Use an OIDC token for anything else."))
+        Err(read_token_invalid())
     }
 
     async fn unfinished(&self, run: RunId) -> Result<RunRecord, Fault> {
@@ -157,6 +156,11 @@ impl Gate {
         }
         Ok(record)
     }
+}
+
+pub(super) fn read_token_invalid() -> Fault {
+    Fault::new(Code::READ_TOKEN_INVALID, "the read token does not read this, or has expired")
+        .remedy("A read token reads the run it was given with. Use an OIDC token for anything else.")
 }
 
 fn by(decision: &DecisionRecord) -> String {

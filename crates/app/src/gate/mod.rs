@@ -5,6 +5,8 @@
 //! | [`rules`] | [`Rules`]: what the gate needs of the definition in force, and [`Newer`]: the way to a newer one |
 //! | [`entry`] | [`Gate`], [`Intake`], and who the caller is |
 //! | [`trigger`] | asking for a run |
+//! | [`declared`] | what a declared action comes to for a request |
+//! | [`ask`] | what a caller may ask for, and what would become of a request |
 //! | [`existing`] | approving, cancelling and reading runs |
 //! | `people` | who had a hand in a change, so that nobody approves their own |
 //! | [`place`] | where a unit may be, and where it must not lead |
@@ -19,6 +21,8 @@
 //! force first; only who is a principal of it makes the runner look at the repository, everybody else at most
 //! once in ten seconds, all of them together.
 
+mod ask;
+mod declared;
 pub mod entry;
 pub mod existing;
 mod people;

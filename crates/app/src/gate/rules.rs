@@ -1,10 +1,12 @@
 //! What the gate needs of the account's definition.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use portcullis_fleet::Declared;
 use portcullis_model::record::{ApplyRule, DefinitionPin};
-use portcullis_model::{AccountName, BranchName, Fault, PrincipalName, RepositoryName};
+use portcullis_model::{AccountName, ActionKind, BranchName, Fault, PrincipalName, RepositoryName};
 use portcullis_policy::Policies;
 
 /// What the gate needs of the account's definition. Replaced as a whole when the definition changes.
@@ -20,6 +22,8 @@ pub struct Rules {
     pub protected: Vec<BranchName>,
     /// What decides who may do what.
     pub policies: Arc<Policies>,
+    /// The declared actions.
+    pub declared: BTreeMap<ActionKind, Declared>,
     /// What an apply does with plans, as it is now.
     pub apply: ApplyRule,
     /// The definition that all this is of.

@@ -6,14 +6,14 @@ use portcullis_estate::GitSource;
 use portcullis_model::api::TriggerRequest;
 use portcullis_model::record::RunRecord;
 use portcullis_model::{
-    Action, ActionKind, Code, CommitId, Digest, DigestBuilder, Fault, PrincipalName, RunId, RunState, Selection,
-    UnitPath,
+    Action, Code, CommitId, Digest, DigestBuilder, Fault, PrincipalName, RunId, RunState, Selection, UnitPath,
 };
 use portcullis_policy::{Facts, Role};
 use portcullis_store::{AcceptRun, Accepted, DecisionRecord, Idempotency, ReadToken};
 use portcullis_trust::oidc::Verified;
 use uuid::Uuid;
 
+use super::declared::{self, Chosen};
 use super::entry::{Gate, Known, READ_TOKEN_PREFIX, as_caller, identity, replayed, used};
 use super::people;
 use super::place;
@@ -41,6 +41,13 @@ enum Judged {
     New(Box<RunRecord>, Verified),
     /// The run that the same request made before.
     Before(Box<RunRecord>),
+}
+
+/// What was decided about a request that may be.
+pub(super) struct Decided {
+    pub principals: Vec<PrincipalName>,
+    pub chosen: Option<Chosen>,
+    pub commit: CommitId,
 }
 
 impl Gate {
@@ -92,17 +99,36 @@ impl Gate {
                 .remedy("Approve or cancel runs that are held, or try again later."));
         }
         let Known { rules, who } = self.known_at_head(caller, decision).await?;
-        // Who has no right learns nothing of the repository.
-        may(&rules, &who, &action, decision)?;
-        let (commit, protected) = self.resolve(&action, &rules).await?;
-        let facts = facts(&action, protected, decision.at);
-        let granted = rules.policies.decide(&as_caller(&who), action.kind, Role::Start, &facts);
+        let judged = self.decided(&rules, &who, &action, request, decision).await?;
+        let Decided { principals, chosen, commit } = judged;
+        let involved = self.involved(&commit, &who).await?;
+        let run = RunRecord { involved, ..new_run(action, chosen, commit, principals, &rules, &who, decision.at) };
+        Ok(Judged::New(Box::new(run), who))
+    }
+
+    /// Everything that is decided about a request of who is known: rights, parameters, the place, the policies.
+    pub(super) async fn decided(
+        &self,
+        rules: &Rules,
+        who: &Verified,
+        action: &Action,
+        request: &TriggerRequest,
+        decision: &mut DecisionRecord,
+    ) -> Result<Decided, Fault> {
+        // Who has no right learns nothing of the repository, nor of what an action takes.
+        may(rules, who, action, decision)?;
+        let chosen = declared::chosen(action.kind, rules, request)?;
+        let (commit, protected) = self.resolve(action, rules).await?;
+        let mut facts = facts(action, protected, decision.at);
+        facts.units.extend(chosen.iter().flat_map(|chosen| &chosen.units).map(UnitPath::as_str));
+        let granted = rules.policies.decide(&as_caller(who), action.kind, Role::Start, &facts);
         decision.principals.clone_from(&granted.principals);
         decision.reason.clone_from(&granted.reason);
         let principals = granted.into_result()?;
-        let involved = self.involved(&commit, &who).await?;
-        let run = RunRecord { involved, ..new_run(action, commit, principals, &rules, &who, decision.at) };
-        Ok(Judged::New(Box::new(run), who))
+        if let Some(chosen) = &chosen {
+            declared::exist(action.kind, rules, &chosen.values, &self.mirror, &commit).await?;
+        }
+        Ok(Decided { principals, chosen, commit })
     }
 
     /// Who had a hand in the change: who asks, and who made the commits that it brought to the branch.
@@ -135,10 +161,10 @@ impl Gate {
 
     /// The commit that the action is about: the head of its branch, where this action may be done, with these
     /// units in it; and whether it is on a protected branch.
-    async fn resolve(&self, action: &Action, rules: &Rules) -> Result<(CommitId, bool), Fault> {
+    pub(super) async fn resolve(&self, action: &Action, rules: &Rules) -> Result<(CommitId, bool), Fault> {
         let commit = self.mirror.branch(&action.branch).await?;
         let protected = self.is_on_protected(&commit, rules).await?;
-        if action.kind == ActionKind::Apply && !protected {
+        if declared::needs_protected(action.kind, rules) && !protected {
             let names: Vec<String> = rules.protected.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "commit {} at the head of `{}` is not on {}",
@@ -228,6 +254,8 @@ fn idempotency(who: &Verified, key: &IdempotencyKey, request: &TriggerRequest) -
         None => content.number(0),
         Some(units) => units.iter().fold(content.number(1), |content, unit| content.text(unit)),
     };
+    // Sorted by name, so that one content has one text.
+    content.text(&serde_json::to_string(&request.parameters).unwrap_or_default());
     Idempotency { key: own.finish().to_string(), request: content.finish() }
 }
 
@@ -279,7 +307,8 @@ fn may(rules: &Rules, who: &Verified, action: &Action, decision: &mut DecisionRe
 }
 
 fn new_run(
-    action: Action,
+    mut action: Action,
+    chosen: Option<Chosen>,
     commit: CommitId,
     principals: Vec<PrincipalName>,
     rules: &Rules,
@@ -287,6 +316,10 @@ fn new_run(
     at: Timestamp,
 ) -> RunRecord {
     let names = principals.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let program = chosen.map(|Chosen { values, program, .. }| {
+        action.parameters = values;
+        Box::new(program)
+    });
     RunRecord {
         id: RunId::from_uuid(Uuid::now_v7()),
         action,
@@ -296,6 +329,7 @@ fn new_run(
         requested_by: format!("{names} ({})", identity(who)),
         requester_claims: as_caller(who).plain_claims(),
         rule: rules.apply.clone(),
+        program,
         state: RunState::Accepted,
         fault: None,
         message: None,

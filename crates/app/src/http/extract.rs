@@ -39,7 +39,12 @@ impl FromRequestParts<Shared> for Admitted {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refusal> {
         let caller = bearer(&parts.headers)?;
-        let asked = if parts.uri.path().ends_with("/approve") { "approve" } else { "trigger" };
+        let path = parts.uri.path();
+        let asked = match path {
+            _ if path.ends_with("/approve") => "approve",
+            _ if path.ends_with("/explain") => "explain",
+            _ => "trigger",
+        };
         shared.service.admit(&caller, asked).await?;
         Ok(Admitted(caller))
     }

@@ -15,6 +15,7 @@
 //! Never decides who may do what: that is the [`Service`]'s. Every answer is `no-store`, and every error, also
 //! those of the framework, is a problem document with a stable code.
 
+pub mod actions;
 pub mod definition;
 pub mod extract;
 pub mod health;

@@ -14,6 +14,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
+        super::actions::list,
+        super::actions::explain,
         super::runs::trigger,
         super::runs::list,
         super::runs::show,

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use super::listener::Limits;
 use super::refusal::Refusal;
 use super::service::Service;
-use super::{definition, health, openapi, runs, tasks, units};
+use super::{actions, definition, health, openapi, runs, tasks, units};
 
 /// How much of a path is logged.
 const PATH_LOGGED_CHARS: usize = 120;
@@ -52,6 +52,8 @@ pub type Routes = Vec<(&'static str, MethodRouter<Shared>)>;
 /// The routes that take a place among the requests.
 pub fn counted_routes() -> Routes {
     vec![
+        ("/v1/actions", get(actions::list)),
+        ("/v1/explain", post(actions::explain)),
         ("/v1/runs", post(runs::trigger).get(runs::list)),
         ("/v1/runs/{id}", get(runs::show)),
         ("/v1/runs/{id}/events", get(runs::events)),

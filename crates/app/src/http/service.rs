@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use portcullis_model::api::{
-    ApproveRequest, CallPage, DefinitionView, EventView, Health, RunPage, RunView, TriggerRequest, TriggerResponse,
-    UnitPage,
+    ActionList, ApproveRequest, CallPage, DefinitionView, EventView, Explanation, Health, RunPage, RunView,
+    TriggerRequest, TriggerResponse, UnitPage,
 };
 use portcullis_model::{Code, Fault, RunId, TaskId, UnitPath};
 
@@ -138,6 +138,12 @@ pub trait Service: Send + Sync + 'static {
         key: Option<IdempotencyKey>,
         request: TriggerRequest,
     ) -> Answer<'_, TriggerResponse>;
+
+    /// What the caller may ask for.
+    fn actions(&self, caller: Bearer) -> Answer<'_, ActionList>;
+
+    /// What would become of a request. Nothing is started, and the token is not spent.
+    fn explain(&self, caller: Bearer, request: TriggerRequest) -> Answer<'_, Explanation>;
 
     /// Runs older than `after`, newest first, without their tasks.
     fn runs(&self, caller: Bearer, after: Option<RunId>, limit: u32) -> Answer<'_, RunPage>;

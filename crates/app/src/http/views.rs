@@ -12,6 +12,7 @@ pub fn run_view(run: &RunRecord, tasks: &[TaskRecord]) -> RunView {
         repository: run.action.repository.to_string(),
         branch: run.action.branch.to_string(),
         commit: run.commit.clone(),
+        parameters: run.action.parameters.clone(),
         requested_by: run.requested_by.clone(),
         state: run.state,
         fault: run.fault.clone(),

@@ -3,6 +3,7 @@
 //! Text is made with styles in it; whoever writes it takes them out where there is no terminal. What comes from
 //! elsewhere goes through [`terminal::plain`] or [`terminal::log`] first, so that it cannot steer a terminal.
 
+pub mod actions;
 pub mod calls;
 pub mod fault;
 pub mod fleet;

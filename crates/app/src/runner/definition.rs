@@ -148,6 +148,14 @@ impl Definitions {
         self.in_force.borrow().clone()
     }
 
+    /// A program of a custom action, found on this host now, with the digest that it must have.
+    ///
+    /// # Errors
+    /// `PC-0602` when it is not there, `PC-0610` when it is another.
+    pub async fn program(&self, name: &str, sha256: Digest) -> Result<Tool, Fault> {
+        self.tools.find_program(name, sha256).await
+    }
+
     /// What the gate goes by.
     pub fn rules(&self) -> watch::Receiver<Option<Arc<Rules>>> {
         self.rules.subscribe()
@@ -405,6 +413,7 @@ fn rules(definition: &Definition, protected: &BranchName) -> Rules {
         repository: account.repository.name.clone(),
         protected: branches,
         policies: Arc::clone(&account.policies),
+        declared: account.actions.iter().filter_map(|(kind, grant)| Some((*kind, grant.declared.clone()?))).collect(),
         apply: apply.map_or_else(ApplyRule::default, |grant| ApplyRule {
             unreviewed: grant.unreviewed,
             approvals: grant.approvals.max(1),

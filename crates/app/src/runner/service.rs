@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use portcullis_engine::runtime::Handle;
 use portcullis_model::api::{
-    ApproveRequest, CallPage, DefinitionView, Health, InForceView, RefusedView, RunPage, RunView, TriggerRequest,
-    TriggerResponse, UnitPage, UnitView,
+    ActionList, ApproveRequest, CallPage, DefinitionView, Explanation, Health, InForceView, RefusedView, RunPage,
+    RunView, TriggerRequest, TriggerResponse, UnitPage, UnitView,
 };
 use portcullis_model::{AccountName, Code, Fault, RunId, TaskId, UnitPath};
 use portcullis_store::Store;
@@ -111,6 +111,14 @@ impl Service for Runner {
             let tasks = self.store.task_list(let_in.run.id).await?;
             Ok(TriggerResponse { run: run_view(&let_in.run, &tasks), read_token: let_in.read_token })
         })
+    }
+
+    fn actions(&self, caller: Bearer) -> Answer<'_, ActionList> {
+        Box::pin(async move { self.gate.actions(&caller).await })
+    }
+
+    fn explain(&self, caller: Bearer, request: TriggerRequest) -> Answer<'_, Explanation> {
+        Box::pin(async move { self.gate.explain(&caller, &request).await })
     }
 
     fn runs(&self, caller: Bearer, after: Option<RunId>, limit: u32) -> Answer<'_, RunPage> {

@@ -77,6 +77,24 @@ impl Tools {
         Ok(found(TERRAGRUNT.to_owned(), version, path))
     }
 
+    /// Finds the program of a custom action. It is asked nothing: its digest says what it is.
+    ///
+    /// # Errors
+    /// As for [`Tools::find`].
+    pub async fn find_program(&self, name: &str, sha256: Digest) -> Result<Tool, Fault> {
+        let path = self.path(None, &[name], "PATH").map_err(|fault| {
+            Fault::new(fault.code(), fault.message())
+                .remedy("Install it on the runner's PATH: the fleet names it by digest.")
+        })?;
+        check_digest(&path, sha256).await?;
+        let driver = portcullis_driver::Tool {
+            name: name.to_owned(),
+            version: sha256.short(),
+            program: format!("{INSIDE}/{name}"),
+        };
+        Ok(Tool { driver, bind: Some(path) })
+    }
+
     fn path(&self, named: Option<&Path>, names: &[&str], option: &str) -> Result<PathBuf, Fault> {
         let search = self.search.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin");
         let folders = || search.split(':').filter(|folder| folder.starts_with('/'));
@@ -114,7 +132,13 @@ async fn check(
         return Err(Fault::new(Code::TOOL_MISSING, message)
             .remedy("Install that version, or change the pin in `portcullis.hcl`."));
     }
-    let Some(wanted) = sha256 else { return Ok(()) };
+    match sha256 {
+        Some(wanted) => check_digest(path, wanted).await,
+        None => Ok(()),
+    }
+}
+
+async fn check_digest(path: &Path, wanted: Digest) -> Result<(), Fault> {
     let bytes = tokio::fs::read(path).await.map_err(|error| Fault::io(path.display(), &error))?;
     let found = tokio::task::spawn_blocking(move || Digest::of(&bytes)).await;
     let found = found.map_err(|error| Fault::internal(format!("a program's digest: {error}")))?;

@@ -14,7 +14,7 @@ use portcullis_exec::Outcome;
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Digest, Fault, Place, UnitPath};
 
-use super::sandbox::{self, Ran};
+use super::sandbox::{self, Around, Ran};
 use super::subject::{How, Inputs};
 use super::took::took;
 use super::{Worker, retry};
@@ -218,18 +218,12 @@ impl Drive<'_> {
         if stop.is_raised() {
             return Err(Ended::Interrupted);
         }
-        Ok(sandbox::run(self.worker, self.definition, self.request, phase, recipe, readable.clone(), stop).await?)
+        let around = Around::unit(self.definition, phase);
+        Ok(sandbox::run(self.worker, self.request, around, recipe, readable.clone(), stop).await?)
     }
 
-    async fn ended(self, mut ran: Ran) -> Result<Ran, Ended> {
-        let outcome = &mut ran.outcome;
-        if outcome.interrupted && outcome.fault.as_ref().is_none_or(|fault| fault.code() != Code::TASK_TIMEOUT) {
-            return Err(Ended::Interrupted);
-        }
-        match outcome.fault.take() {
-            Some(fault) => Err(explain(self.worker, self.request, fault).await.into()),
-            None => Ok(ran),
-        }
+    async fn ended(self, ran: Ran) -> Result<Ran, Ended> {
+        ended(self.worker, self.request, ran).await
     }
 
     fn limits(self) -> Limits {
@@ -237,6 +231,21 @@ impl Drive<'_> {
             step_timeout_s: u32::try_from(self.definition.account.limits.timeout_s).unwrap_or(u32::MAX),
             ..Limits::default()
         }
+    }
+}
+
+/// What ran well, or why it did not, with the end of its log.
+///
+/// # Errors
+/// That of the outcome.
+pub(super) async fn ended(worker: &Worker, request: &JobRequest, mut ran: Ran) -> Result<Ran, Ended> {
+    let outcome = &mut ran.outcome;
+    if outcome.interrupted && outcome.fault.as_ref().is_none_or(|fault| fault.code() != Code::TASK_TIMEOUT) {
+        return Err(Ended::Interrupted);
+    }
+    match outcome.fault.take() {
+        Some(fault) => Err(explain(worker, request, fault).await.into()),
+        None => Ok(ran),
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`prepare`] | which units a run is about, and in which order |
 //! | [`perform`] | one unit's plan or apply: plan, compare, decide |
+//! | [`act`] | a declared action: its program, once |
 //! | [`subject`] | the unit at its commit, and what goes into it |
 //! | [`drive`] | the unit through its driver |
 //! | [`retry`] | whether what failed is tried again |
@@ -15,6 +16,7 @@
 //!
 //! Whether a plan may be applied is `engine::decide`'s; this module gathers what the decision depends on.
 
+pub mod act;
 pub mod checkout;
 pub mod drive;
 pub mod network;
@@ -35,12 +37,13 @@ use portcullis_estate::Estate;
 use portcullis_exec::LocalExecutor;
 use portcullis_mirror::Mirror;
 use portcullis_model::record::RunRecord;
-use portcullis_model::{CommitId, Fault};
+use portcullis_model::{CommitId, Digest, Fault};
 use portcullis_sources::Sources;
 use portcullis_store::Store;
 
 use crate::gate::entry::not_ready;
 use crate::runner::definition::{Definition, Definitions};
+use crate::runner::tool::Tool;
 use checkout::Checkouts;
 use network::Network;
 
@@ -82,6 +85,11 @@ impl Worker {
             Some(pin) => self.definitions.pinned(pin).await,
             None => self.definitions.in_force().ok_or_else(not_ready),
         }
+    }
+
+    /// A program of a declared action.
+    pub(crate) async fn program(&self, name: &str, sha256: Digest) -> Result<Tool, Fault> {
+        self.definitions.program(name, sha256).await
     }
 
     /// The estate at a commit.

@@ -32,6 +32,7 @@ pub async fn perform(worker: &Worker, request: &JobRequest, stop: Stop) -> JobDo
     let result = match &request.job {
         Job::Plan => plan_run(worker, request, stop).await,
         Job::Ready => ready(worker, request, stop).await,
+        Job::Act => super::act::act(worker, request, stop).await,
         Job::Apply { plan, basis } => apply(worker, request, *plan, *basis, stop).await,
     };
     match result {

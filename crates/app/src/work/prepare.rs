@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_engine::{NewTask, NewTaskKind, Prepared};
 use portcullis_estate::{AffectedKind, Estate, affected, because};
-use portcullis_model::record::RunRecord;
+use portcullis_model::record::{ProgramRun, RunRecord};
 use portcullis_model::{ActionKind, Code, Digest, Fault, Place, Selection, TaskId, UnitPath};
 use uuid::Uuid;
 
@@ -20,9 +20,8 @@ type Reasons = BTreeMap<UnitPath, String>;
 /// # Errors
 /// Those of git and of the estate, `PC-0107` for a unit that was named and is none.
 pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault> {
-    if !matches!(run.action.kind, ActionKind::Plan | ActionKind::Apply) {
-        return Err(Fault::new(Code::UNKNOWN_ACTION, format!("`{}` is no action on units", run.action.kind))
-            .remedy("Ask for `plan` or `apply`."));
+    if let Some(program) = &run.program {
+        return Ok(one_task(run.action.kind, program));
     }
     let definition = worker.definition(run).await?;
     let head = worker.estate(&definition, &run.commit).await?;
@@ -75,6 +74,19 @@ pub async fn prepare(worker: &Worker, run: &RunRecord) -> Result<Prepared, Fault
         })),
     };
     Ok(Prepared { message, tasks })
+}
+
+/// A declared action is one task. Its unit is the folder that it starts in: nothing else works on that meanwhile.
+fn one_task(kind: ActionKind, program: &ProgramRun) -> Prepared {
+    let task = NewTask {
+        id: TaskId::from_uuid(Uuid::now_v7()),
+        unit: program.folder.clone(),
+        after: Vec::new(),
+        why: format!("`{kind}` was asked for"),
+        kind: NewTaskKind::Work,
+        input_digest: None,
+    };
+    Prepared { message: None, tasks: vec![task] }
 }
 
 /// Takes away units that are excluded from the action, with those that an `exclude` block takes along. A unit that

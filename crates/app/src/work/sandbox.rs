@@ -17,6 +17,7 @@ use portcullis_exec::{Bind, Launch, Limits, Outcome, Sink};
 use portcullis_fleet::Account;
 use portcullis_model::agent::{Ended, Report, Step};
 use portcullis_model::api::{CallRefused, CallView};
+use portcullis_model::record::ProgramRun;
 use portcullis_model::run::Phase;
 use portcullis_model::{Code, Fault, UnitPath};
 use portcullis_store::LogWriter;
@@ -27,6 +28,7 @@ use super::took::{lasted, took};
 use crate::runner::definition::Definition;
 use crate::runner::now;
 use crate::runner::ports::StoreStates;
+use crate::runner::tool::Tool;
 
 /// Numbers the doors of a process: a socket's path must be short.
 static DOORS: AtomicU64 = AtomicU64::new(0);
@@ -47,16 +49,62 @@ pub struct Ran {
     pub failed_output: Vec<u8>,
 }
 
+/// What a sandbox is made for, and with.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// Whose `egress` its door goes by. `None`: it leads nowhere.
+    pub account: Option<&'a Account>,
+    /// What its door lets through.
+    pub phase: Phase,
+    /// The programs that are shown in it.
+    pub programs: Vec<Tool>,
+    /// Its bounds.
+    pub limits: Limits,
+}
+
+impl<'a> Around<'a> {
+    /// For a unit of the account: the tool, and Terragrunt where that is the driver.
+    pub fn unit(definition: &'a Definition, phase: Phase) -> Self {
+        let limits = &definition.account.limits;
+        Around {
+            account: Some(&definition.account),
+            phase,
+            programs: std::iter::once(&definition.tool).chain(&definition.terragrunt).cloned().collect(),
+            limits: Limits {
+                memory_bytes: limits.memory_mib << 20,
+                pids: limits.pids,
+                cpu_percent: limits.cpu_percent,
+                disk_bytes: limits.disk_mib << 20,
+                wall_s: u32::try_from(limits.timeout_s).unwrap_or(u32::MAX),
+            },
+        }
+    }
+
+    /// For a declared action: its program, and nothing else.
+    pub fn action(program: &ProgramRun, tool: Tool) -> Self {
+        Around {
+            account: None,
+            phase: Phase::Plan,
+            programs: vec![tool],
+            limits: Limits {
+                memory_bytes: program.memory_mib << 20,
+                pids: program.pids,
+                cpu_percent: program.cpu_percent,
+                disk_bytes: program.disk_mib << 20,
+                wall_s: u32::try_from(program.timeout_s).unwrap_or(u32::MAX),
+            },
+        }
+    }
+}
+
 /// Runs a recipe. `readable` is what the door answers for the states of other units.
 ///
 /// # Errors
 /// What keeps the sandbox from being started; what goes wrong in it is in the outcome.
-#[allow(clippy::too_many_arguments, reason = "the parts of one sandbox, used in one place")]
 pub async fn run(
     worker: &Worker,
-    definition: &Definition,
     request: &JobRequest,
-    phase: Phase,
+    around: Around<'_>,
     recipe: Recipe,
     readable: BTreeMap<UnitPath, Bytes>,
     stop: &mut Stop,
@@ -67,9 +115,9 @@ pub async fn run(
     let root = workdir.path().to_path_buf();
     let Recipe { mut layout, mut spec, repository, .. } = recipe;
     // Not every recipe has a door: a plan is shown without one.
-    let egress = match &spec.door {
-        Some(_) => worker.network.egress(&definition.account, phase)?,
-        None => None,
+    let egress = match (&spec.door, around.account) {
+        (Some(_), Some(account)) => worker.network.egress(account, around.phase)?,
+        _ => None,
     };
     let opened = now();
     let door = match &spec.door {
@@ -78,7 +126,7 @@ pub async fn run(
             owner_uid: Some(workdir.uid()),
             task,
             unit: request.task.unit.clone(),
-            phase,
+            phase: around.phase,
             readable,
             port: Arc::new(StoreStates(worker.store.clone())),
             egress: egress.clone(),
@@ -91,7 +139,7 @@ pub async fn run(
     }
     let written = tokio::task::spawn_blocking(move || write(&layout, &root)).await;
     written.map_err(|error| Fault::internal(format!("writing a layout: {error}")))??;
-    let binds = binds(worker, definition, request, repository)?;
+    let binds = binds(worker, &around.programs, request, repository)?;
     let names: Vec<Option<String>> = spec.steps.iter().map(name).collect();
     let said = Arc::new(Mutex::default());
     let sink = LogSink {
@@ -110,7 +158,7 @@ pub async fn run(
         workdir,
         binds,
         door: door.as_ref().map(|door| door.socket().to_path_buf()),
-        limits: limits(&definition.account),
+        limits: around.limits,
     };
     let running = worker.executor.launch(launch, Box::new(sink))?;
     let interrupts = running.interrupter();
@@ -141,19 +189,14 @@ pub async fn run(
     Ok(ran)
 }
 
-fn binds(
-    worker: &Worker,
-    definition: &Definition,
-    request: &JobRequest,
-    repository: Repository,
-) -> Result<Vec<Bind>, Fault> {
+fn binds(worker: &Worker, programs: &[Tool], request: &JobRequest, repository: Repository) -> Result<Vec<Bind>, Fault> {
     let folder = || worker.checkouts.folder(worker.mirror.git_dir(), &request.run.commit);
     let mut binds = match repository {
         Repository::Hidden => Vec::new(),
         Repository::Shown => vec![Bind::read_only(folder()?, REPOSITORY)],
         Repository::Copied => vec![Bind::copy(folder()?, REPOSITORY)],
     };
-    for tool in std::iter::once(&definition.tool).chain(&definition.terragrunt) {
+    for tool in programs {
         if let Some(host) = &tool.bind {
             present(host)?;
             binds.push(Bind::read_only(host, tool.driver.program.clone()));
@@ -226,16 +269,6 @@ fn note_refused(
         text.push_str(&format!("  {} {}{}: {why}\n", call.method, call.host, call.path));
     }
     worker.store.log_append(task, text.as_bytes())
-}
-
-fn limits(account: &Account) -> Limits {
-    Limits {
-        memory_bytes: account.limits.memory_mib << 20,
-        pids: account.limits.pids,
-        cpu_percent: account.limits.cpu_percent,
-        disk_bytes: account.limits.disk_mib << 20,
-        wall_s: u32::try_from(account.limits.timeout_s).unwrap_or(u32::MAX),
-    }
 }
 
 /// Writes a layout into an empty folder.

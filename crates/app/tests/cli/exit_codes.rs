@@ -49,7 +49,7 @@ fn usage_is_2() {
     let fake = Fake::start("plan", RunState::Running, Vec::new());
     for arguments in [
         &["run", "show", "no-id"][..],
-        &["trigger", "destroy", "--repository", "r", "--ref", "main"],
+        &["trigger", "plan;id", "--repository", "r", "--ref", "main"],
         &["trigger", "plan", "--repository", "r"],
         &["run", "approve", RUN, "--plan", "no-digest"],
         &["run", "logs", RUN, "--offset", "7"],

@@ -15,11 +15,12 @@ use portcullis_app::http::router::{Shared, router};
 use portcullis_app::http::{Answer, Bearer, Events, IdempotencyKey, LogPart, RunReader, Service, TaskReader};
 use portcullis_app::outcome::problem_of;
 use portcullis_model::api::{
-    ApproveRequest, CallPage, CallView, DefinitionView, EventView, Health, InForceView, RefusedView, RunPage, RunView,
-    TaskView, TriggerRequest, TriggerResponse, UnitPage,
+    ActionList, ActionView, ApproveRequest, CallPage, CallView, DefinitionView, EventView, Explanation, Health,
+    InForceView, ParameterView, RefusedView, RunPage, RunView, TaskView, TriggerRequest, TriggerResponse, UnitPage,
 };
+use portcullis_model::parameter::Value;
 use portcullis_model::run::{EventKind, RunState, TaskState};
-use portcullis_model::{AccountName, Code, CommitId, Digest, Fault, RunId, TaskId, UnitPath};
+use portcullis_model::{AccountName, ActionKind, Code, CommitId, Digest, Fault, RunId, TaskId, UnitPath};
 use tokio::sync::{Notify, oneshot, watch};
 
 /// The one run's id.
@@ -90,6 +91,7 @@ impl Fake {
             repository: "infrastructure-live".into(),
             branch: "main".into(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            parameters: BTreeMap::new(),
             requested_by: "live-ci (repo:acme/infrastructure-live)".into(),
             state,
             fault: None,
@@ -222,6 +224,57 @@ fn commit(digit: char) -> CommitId {
     CommitId::parse(&String::from_iter([digit; 40])).unwrap()
 }
 
+/// What a runner offers: one action over units, one with parameters, one that is not offered.
+fn actions() -> ActionList {
+    let parameter = |name: &str, takes: &str, required: bool, value: Option<Value>| ParameterView {
+        name: name.into(),
+        kind: "enum".into(),
+        takes: takes.into(),
+        bounds: serde_json::json!({"type": "enum"}),
+        description: String::new(),
+        required,
+        fixed: name == "region",
+        value,
+        example: Value::Text("web one".into()),
+    };
+    let action = |name: &str| ActionView {
+        name: ActionKind::parse(name).unwrap(),
+        description: "Does it.".into(),
+        offered: true,
+        not_offered_because: None,
+        commits: "a commit of `main`".into(),
+        takes_units: false,
+        parameters: Vec::new(),
+        example: TriggerRequest {
+            action: name.into(),
+            repository: "infrastructure-live".into(),
+            reference: "main".into(),
+            units: None,
+            all: false,
+            parameters: BTreeMap::new(),
+        },
+    };
+    let parameters = vec![
+        parameter("region", "one of `eu-west-1`", false, Some(Value::Text("eu-west-1".into()))),
+        parameter("service", "one of `web one`, `\u{1b}[31mapi`", true, None),
+        parameter("size", "one of `small`", false, None),
+    ];
+    ActionList {
+        account: "dev".into(),
+        repository: "infrastructure-live".into(),
+        principals: vec!["live-merge".into()],
+        actions: vec![
+            ActionView { takes_units: true, ..action("plan") },
+            ActionView {
+                offered: false,
+                not_offered_because: Some("this version has no executor for it".into()),
+                ..action("build-image")
+            },
+            ActionView { parameters, ..action("rotate-keys") },
+        ],
+    }
+}
+
 fn known(caller: &Bearer) -> Result<(), Fault> {
     if [TOKEN, READ_TOKEN].contains(&caller.expose()) {
         return Ok(());
@@ -243,7 +296,10 @@ impl Service for Inner {
     ) -> Answer<'_, TriggerResponse> {
         Box::pin(async move {
             known(&caller)?;
-            let asked = format!("trigger {} {} {:?}", request.action, request.reference, request.units);
+            let mut asked = format!("trigger {} {} {:?}", request.action, request.reference, request.units);
+            if !request.parameters.is_empty() {
+                asked = format!("{asked} {}", serde_json::to_string(&request.parameters).unwrap());
+            }
             self.ask(asked, |state| match &state.refusal {
                 Some(fault) => Err(fault.clone()),
                 None => Ok(TriggerResponse {
@@ -266,6 +322,39 @@ impl Service for Inner {
                     in_force: Some(InForceView { commit: commit('a'), digest: digest(7), since }),
                     refused: Some(RefusedView { commit: commit('b'), since, problem: problem_of(&fault) }),
                 })
+            })
+        })
+    }
+
+    fn actions(&self, caller: Bearer) -> Answer<'_, ActionList> {
+        Box::pin(async move {
+            known(&caller)?;
+            self.ask("actions".into(), |_| Ok(actions()))
+        })
+    }
+
+    fn explain(&self, caller: Bearer, request: TriggerRequest) -> Answer<'_, Explanation> {
+        Box::pin(async move {
+            known(&caller)?;
+            let explained = Explanation {
+                allowed: true,
+                reason: "`live-merge` may rotate-keys".into(),
+                principals: vec!["live-merge".into()],
+                problem: None,
+                commit: Some("0123456789abcdef0123456789abcdef01234567".parse().unwrap()),
+                parameters: BTreeMap::new(),
+                argv: ["rotate-keys", "--service=web one", "--", "dev/vpc"].map(str::to_owned).to_vec(),
+            };
+            self.ask(format!("explain {}", request.action), |state| match &state.refusal {
+                None => Ok(explained),
+                Some(fault) => Ok(Explanation {
+                    allowed: false,
+                    reason: fault.message().to_owned(),
+                    problem: Some(problem_of(fault)),
+                    commit: None,
+                    argv: Vec::new(),
+                    ..explained
+                }),
             })
         })
     }

@@ -408,7 +408,9 @@ impl Work for Script {
                 kind: NewTaskKind::Work,
                 input_digest: Some(Digest::of(unit.as_bytes())),
             };
-            let _ = run;
+            if let Some(program) = &run.program {
+                return Ok(Prepared { message: None, tasks: vec![task(program.folder.as_str())] });
+            }
             Ok(Prepared { message: None, tasks: vec![task("dev/vpc"), task("dev/db")] })
         })
     }
@@ -428,6 +430,7 @@ impl Work for Script {
                     JobDone::Decided { plan, summary, verdict }
                 }
                 Job::Ready => JobDone::Decided { plan, summary, verdict: Verdict::NoChange },
+                Job::Act => JobDone::Acted,
                 Job::Apply { .. } => JobDone::Applied,
             }
         })

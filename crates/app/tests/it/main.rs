@@ -1,6 +1,7 @@
 //! The runner from outside: documents that must stay true, and the gate through the real router.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod actions;
 mod attacks;
 mod bad_input;
 mod connections;

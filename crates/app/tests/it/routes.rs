@@ -63,6 +63,10 @@ fn good(route: &Route, held: &Held) -> Good {
             status: StatusCode::CREATED,
             ..read("/v1/runs".into())
         },
+        ("POST", "/v1/explain") => Good {
+            body: Some(json!({"action": "plan", "repository": "live", "ref": "feature"})),
+            ..read("/v1/explain".into())
+        },
         ("POST", "/v1/runs/{id}/approve") => {
             Good { body: Some(json!({"plans": [held.plan]})), who: Who::Lead, ..read(format!("{run}/approve")) }
         }
@@ -71,9 +75,10 @@ fn good(route: &Route, held: &Held) -> Good {
         ("GET", "/v1/runs/{id}") => read(run),
         ("GET", "/v1/runs/{id}/events") => read(format!("{run}/events")),
         ("GET", "/v1/tasks/{id}/log") => read(format!("/v1/tasks/{}/log", held.task)),
-        ("GET", path @ ("/v1/units" | "/v1/definition" | "/v1/healthz" | "/v1/readyz" | "/v1/openapi.json")) => {
-            read(path.into())
-        }
+        (
+            "GET",
+            path @ ("/v1/actions" | "/v1/units" | "/v1/definition" | "/v1/healthz" | "/v1/readyz" | "/v1/openapi.json"),
+        ) => read(path.into()),
         (method, path) => panic!("{method} {path} has no request here: add one, and see that strangers get nothing"),
     }
 }

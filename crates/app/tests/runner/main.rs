@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `world` | a repository made from the example, an issuer, a runner and what it is asked |
 //! | `tool` | a tool that a test can stop, kill and let go at the steps of a unit |
+//! | `action` | a declared action: what its program is given, and what it cannot do |
 //! | `killed` | SIGKILL, at any moment: everything goes on, nothing is applied twice |
 //! | `stopped` | SIGTERM: what runs is given its time, the rest goes on at the next start |
 //! | `broken_tool` | a tool that is killed, or disappears |
@@ -19,6 +20,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod action;
 mod apart;
 mod broken_tool;
 mod full_disk;

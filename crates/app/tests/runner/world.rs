@@ -110,12 +110,18 @@ impl World {
         self.folder.path()
     }
 
+    /// A folder that is first on the runner's `PATH`. It is not there by itself.
+    pub fn programs(&self) -> PathBuf {
+        self.folder.path().join("programs")
+    }
+
     /// Starts the process.
     pub fn spawn(&self) -> ProcessGuard {
         let mut words = self.wrapper.iter().map(OsString::from).chain([self.program.clone().into_os_string()]);
         #[allow(clippy::disallowed_methods, reason = "a test of the real process")]
         let mut command = Command::new(words.next().unwrap());
-        command.args(words).args(self.serve.arguments()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.programs().display());
+        command.args(words).args(self.serve.arguments()).env_clear().env("PATH", path);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         command.current_dir(self.folder.path()).stdin(Stdio::null());

@@ -99,7 +99,7 @@ impl Engine {
                 run.record.fault = Some(fault);
             }
         }
-        let cancelled = run.is_cancelled();
+        let (cancelled, acts) = (run.is_cancelled(), run.acts());
         let number = self.add(run);
         let Some(run) = self.runs.get_mut(&number) else { return };
         turn.touch_run(number);
@@ -109,6 +109,8 @@ impl Engine {
             }
             if cancelled && !task.record.state.is_final() {
                 turn.set((number, at), task, TaskState::Cancelled);
+            } else if acts && task.is_active() {
+                turn.set((number, at), task, TaskState::Failed { fault: outcome_unknown() });
             } else if task.is_active() {
                 turn.set((number, at), task, TaskState::Waiting);
             }
@@ -143,7 +145,7 @@ impl Engine {
     fn done(&mut self, turn: &mut Turn, id: TaskId, attempt: u32, done: JobDone) {
         let Some(&(number, at)) = self.by_task.get(&id) else { return };
         let Some(run) = self.runs.get_mut(&number) else { return };
-        let (cancelled, kind) = (run.is_cancelled(), run.record.action.kind);
+        let (cancelled, acts, kind) = (run.is_cancelled(), run.acts(), run.record.action.kind);
         let Some(task) = run.tasks.get_mut(at) else { return };
         if !task.is_active() || task.record.attempt != attempt {
             return;
@@ -160,11 +162,12 @@ impl Engine {
                 task.record.summary = Some(summary);
                 TaskState::Succeeded { result }
             }
-            JobDone::Applied if applying => {
+            JobDone::Applied if applying && !acts => {
                 let result = task.basis.unwrap_or(TaskResult::AppliedReviewed);
                 turn.applied.extend(applied(&run.record, &task.record, task.record.input_digest, turn.now));
                 TaskState::Succeeded { result }
             }
+            JobDone::Acted if acts && applying => TaskState::Succeeded { result: TaskResult::Done },
             JobDone::Failed(fault) => TaskState::Failed { fault },
             // Nothing is recorded as applied: an apply has taken the unit's digest back when it began.
             JobDone::Ignored if cancelled => TaskState::Cancelled,
@@ -175,6 +178,8 @@ impl Engine {
                 }
                 if cancelled {
                     TaskState::Cancelled
+                } else if acts {
+                    TaskState::Failed { fault: outcome_unknown() }
                 } else if self.draining {
                     TaskState::Waiting
                 } else {
@@ -182,12 +187,14 @@ impl Engine {
                     TaskState::Failed { fault: Fault::new(Code::TOOL_KILLED, why) }
                 }
             }
-            JobDone::Planned { .. } | JobDone::Decided { .. } | JobDone::Applied => TaskState::Failed {
-                fault: Fault::internal(format!(
-                    "a job ended in a way that is not for it: {kind}, {}",
-                    task.record.state.name()
-                )),
-            },
+            JobDone::Planned { .. } | JobDone::Decided { .. } | JobDone::Applied | JobDone::Acted => {
+                TaskState::Failed {
+                    fault: Fault::internal(format!(
+                        "a job ended in a way that is not for it: {kind}, {}",
+                        task.record.state.name()
+                    )),
+                }
+            }
         };
         turn.set((number, at), task, state);
     }
@@ -306,6 +313,7 @@ impl Engine {
                 turn.applied.extend(applied(&run.record, &task.record, Some(unit), turn.now));
                 TaskState::Applying
             }
+            Job::Act => TaskState::Applying,
         };
         turn.set(at, task, state);
         let (run, task) = (run.record.clone(), task.record.clone());
@@ -375,6 +383,14 @@ fn find<'a>(
         Fault::new(Code::NOT_FOUND, format!("there is no unfinished run {id}"))
             .remedy("List the runs with `portcullis run list`.")
     })
+}
+
+/// Nobody but the program's author knows whether it can be started a second time.
+fn outcome_unknown() -> Fault {
+    let why = "the action was cut off while its program ran, and how far it came is not known";
+    Fault::new(Code::OUTCOME_UNKNOWN, why).remedy(
+        "It is not repeated by itself. Look at its log and at what it changes, then ask for it again if it is needed.",
+    )
 }
 
 fn held_plan(task: &Task) -> Option<Digest> {

@@ -15,6 +15,10 @@ pub struct Settings {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is made once and handed over once; most are of the large kinds"
+)]
 pub enum Event {
     /// A run was accepted. Its record is in the store already, in state `Accepted`.
     Accepted(Box<RunRecord>),
@@ -145,6 +149,8 @@ pub enum Job {
         /// Why it may be applied; becomes the task's result.
         basis: TaskResult,
     },
+    /// In a run of a declared action: start its program, once. Ends in [`JobDone::Acted`].
+    Act,
 }
 
 /// How a job ended.
@@ -169,6 +175,8 @@ pub enum JobDone {
     },
     /// [`Job::Apply`]: the plan was applied.
     Applied,
+    /// [`Job::Act`]: the program ended well.
+    Acted,
     /// It ended with an error.
     Failed(Fault),
     /// It ended with an error that the unit's configuration says to ignore. For [`Job::Apply`]: some of it may be applied.

@@ -45,7 +45,9 @@ impl Task {
                 Job::Apply { plan, basis: TaskResult::AppliedApproved }
             }
             (ActionKind::Apply, _) => Job::Ready,
-            _ => Job::Plan,
+            (ActionKind::Plan, _) => Job::Plan,
+            // One that was begun is never found waiting again: it is not repeated.
+            _ => Job::Act,
         }
     }
 }
@@ -68,6 +70,11 @@ impl Run {
 
     pub fn is_cancelled(&self) -> bool {
         self.record.cancelled_by.is_some()
+    }
+
+    /// Whether it is of a declared action, whose program is started once.
+    pub fn acts(&self) -> bool {
+        !matches!(self.record.action.kind, ActionKind::Plan | ActionKind::Apply)
     }
 
     /// Gives it its tasks.

@@ -34,7 +34,9 @@ pub fn digest(text: impl AsRef<str>) -> Digest {
 pub fn run(number: u64, kind: ActionKind) -> RunRecord {
     RunRecord {
         id: run_id(number),
+        program: None,
         action: Action {
+            parameters: std::collections::BTreeMap::new(),
             kind,
             repository: RepositoryName::parse("live").unwrap(),
             branch: BranchName::parse("main").unwrap(),

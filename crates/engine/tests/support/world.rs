@@ -155,6 +155,11 @@ impl World {
         match request.job {
             Job::Plan => assert_eq!(run.action.kind, ActionKind::Plan),
             Job::Ready => assert_eq!(run.action.kind, ActionKind::Apply),
+            Job::Act => {
+                assert!(matches!(run.action.kind, ActionKind::Custom(_)), "{:?}", run.action.kind);
+                assert_eq!(stored.state, TaskState::Applying);
+                assert_eq!(task.attempt, 1, "an action's program was started twice");
+            }
             Job::Apply { plan, .. } => {
                 assert_eq!((&stored.state, stored.plan), (&TaskState::Applying, Some(plan)));
                 assert!(self.begun.insert((task.id, plan)), "a plan's apply was begun twice");
@@ -185,7 +190,8 @@ impl World {
         let (engine, step) = Engine::restore(unfinished.collect(), Settings { parallel: PARALLEL }, at(self.now));
         self.engine = engine;
         for task in &step.record.tasks {
-            let cut_off = matches!(self.tasks[&task.id].state, TaskState::Applying);
+            let acts = matches!(self.runs[&task.run].action.kind, ActionKind::Custom(_));
+            let cut_off = matches!(self.tasks[&task.id].state, TaskState::Applying) && !acts;
             assert!(!cut_off || task.unknown_outcome_of.is_some(), "the outcome of a cut-off apply counts as known");
         }
         self.take(step, Crash::Never);
@@ -195,7 +201,12 @@ impl World {
         match *action {
             Move::Accept { apply, units, edges } => {
                 self.accepted += 1;
-                let kind = if apply { ActionKind::Apply } else { ActionKind::Plan };
+                let kind = match apply {
+                    true => ActionKind::Apply,
+                    // A few of the others are of a declared action.
+                    false if units >> 6 == 3 => ActionKind::parse("rotate-keys").unwrap(),
+                    false => ActionKind::Plan,
+                };
                 let record = run(self.accepted, kind);
                 self.shapes.insert(record.id, (self.accepted, units, edges));
                 self.runs.insert(record.id, record.clone());
@@ -316,6 +327,7 @@ impl World {
             (_, 11) => JobDone::Interrupted,
             (Job::Plan, 9) => JobDone::Planned { plan, summary: PlanSummary::default() },
             (Job::Plan, _) => JobDone::Planned { plan, summary: some_change() },
+            (Job::Act, _) => JobDone::Acted,
             (Job::Ready, _) | (Job::Apply { .. }, 8 | 9) if there => decided(Verdict::NoChange),
             (Job::Ready, 7 | 8) | (Job::Apply { .. }, 7) => decided(Verdict::Hold { why: "other".into() }),
             (Job::Ready, _) | (Job::Apply { .. }, 8 | 9) => decided(Verdict::Apply(TaskResult::AppliedSameChange)),

@@ -158,6 +158,7 @@ mod tests {
             repository: "infrastructure-live".into(),
             branch: "main".into(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            parameters: std::collections::BTreeMap::new(),
             requested_by: "live-merge".into(),
             state: RunState::Held,
             fault: None,

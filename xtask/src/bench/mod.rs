@@ -5,6 +5,7 @@
 
 mod estate;
 mod hcl;
+mod load;
 mod page;
 mod run_all;
 
@@ -17,6 +18,8 @@ pub enum Bench {
     Estate(estate::Options),
     /// Parsing and evaluating, typical files and hostile ones, beside the floor, `hcl-rs` and `terraform console`.
     Hcl(hcl::Options),
+    /// A minute of right, wrong and hostile requests over loopback: no wrong answer, no growth, a ledger that verifies.
+    Load(load::Options),
     /// Plan and apply of twenty units: a real runner, the bare tool in a shell loop, and `terragrunt run --all`.
     RunAll(run_all::Options),
 }
@@ -26,6 +29,7 @@ pub fn run(workspace: &Workspace, bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Estate(options) => estate::run(workspace, options),
         Bench::Hcl(options) => hcl::run(workspace, options),
+        Bench::Load(options) => load::run(workspace, options),
         Bench::RunAll(options) => run_all::run(workspace, options),
     }
 }

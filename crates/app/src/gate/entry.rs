@@ -1,6 +1,7 @@
 //! The [`Gate`], and who is at it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 use super::record::{Refusals, blank};
 use super::rules::{Newer, Rules};
 use crate::http::Bearer;
+use crate::http::rate::Buckets;
+use crate::http::router::too_often;
 
 /// What a run's read token starts with, so that it is told from an OIDC token before anything is parsed.
 pub const READ_TOKEN_PREFIX: &str = "pcr_";
@@ -55,6 +58,8 @@ pub struct Gate {
     pub newer: Arc<dyn Newer>,
     /// Takes what was accepted.
     pub intake: Arc<dyn Intake>,
+    /// How often one caller may ask.
+    pub rates: Buckets<(String, String)>,
     /// What of refusals is put on record.
     pub refusals: Refusals,
     /// The clock.
@@ -86,6 +91,17 @@ impl Gate {
     /// Judged by the definition in force. If that says no for a reason that a newer one may take away, that one
     /// is looked for, at a bounded rate since the caller may be anybody, and judged by.
     pub(super) async fn known(&self, caller: &Bearer, decision: &mut DecisionRecord) -> Result<Known, Fault> {
+        let known = self.known_now_or_newer(caller, decision).await;
+        // By whom it is about and not by the token: each request has a new one. Also for strangers whose token holds.
+        if let (Some(issuer), Some(subject)) = (&decision.issuer, &decision.subject)
+            && !self.rates.take((issuer.clone(), subject.clone()), Instant::now())
+        {
+            return Err(too_often("this caller asks"));
+        }
+        known
+    }
+
+    async fn known_now_or_newer(&self, caller: &Bearer, decision: &mut DecisionRecord) -> Result<Known, Fault> {
         match self.known_now(caller, decision).await {
             Err(fault) if may_be_old(fault.code()) && self.newer.refresh_bounded().await => {
                 self.known_now(caller, decision).await

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::patient::Patient;
+use super::rate::{Rate, network};
 use super::router::{Shared, router};
 use super::service::Service;
 use super::tls::Tls;
@@ -41,6 +43,11 @@ pub struct Limits {
     pub requests: usize,
     /// Most streams (events, followed logs) that are open at once.
     pub streams: usize,
+    /// How often one address may ask. Not where something in front of the runner terminates TLS: all requests come
+    /// from there.
+    pub rate: Rate,
+    /// How often one caller may ask whose token holds, from wherever.
+    pub rate_of_caller: Rate,
 }
 
 impl Default for Limits {
@@ -52,15 +59,23 @@ impl Default for Limits {
             stuck: Duration::from_secs(30),
             requests: 128,
             streams: 256,
+            rate: Rate { burst: 500, per_second: 50 },
+            rate_of_caller: Rate { burst: 300, per_second: 20 },
         }
     }
 }
+
+/// Whom a request comes from, as far as addresses go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker(pub IpAddr);
 
 /// A bound address, not served yet.
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     scheme: &'static str,
+    /// Whether a connection's peer is who asks.
+    direct: bool,
     tls: Option<Arc<Tls>>,
     limits: Limits,
 }
@@ -80,7 +95,8 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).await.map_err(|error| failed(&error))?;
         let address = socket.local_addr().map_err(|error| failed(&error))?;
-        Ok(Listener { socket, address, scheme: transport.scheme(), tls, limits: Limits::default() })
+        let direct = !matches!(transport, Transport::TerminatedUpstream { .. });
+        Ok(Listener { socket, address, scheme: transport.scheme(), direct, tls, limits: Limits::default() })
     }
 
     /// With other limits.
@@ -103,7 +119,7 @@ impl Listener {
     /// requests five seconds.
     pub async fn serve(self, service: Arc<dyn Service>, stop: impl Future<Output = ()>) {
         let (close, closing) = watch::channel(false);
-        let app = TowerToHyperService::new(router(Shared::new(service, closing, &self.limits)));
+        let app = router(Shared::new(service, closing, &self.limits));
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let peers = Peers::new(self.limits.connections_of_one);
@@ -115,8 +131,10 @@ impl Listener {
             };
             let Some((stream, peer, place)) = accepted else { continue };
             // More of one address than it may have: closed at once.
+            let asker = self.direct.then(|| Asker(network(peer.ip())));
             let Some(peer) = peers.enter(peer.ip()) else { continue };
-            let (app, tls, watcher, limits) = (app.clone(), self.tls.clone(), graceful.watcher(), self.limits);
+            let app = TowerToHyperService::new(app.clone().layer(Extension(asker)));
+            let (tls, watcher, limits) = (self.tls.clone(), graceful.watcher(), self.limits);
             tokio::spawn(async move {
                 connection(stream, tls, app, watcher, &limits).await;
                 drop((peer, place));

@@ -22,6 +22,7 @@ pub mod health;
 pub mod listener;
 pub mod openapi;
 mod patient;
+pub mod rate;
 pub mod refusal;
 pub mod router;
 pub mod runs;

@@ -1,5 +1,6 @@
 //! Every route on one page, and what all of them share: a limit on requests at once, headers, the request log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,8 @@ use http::{HeaderValue, Method, header};
 use portcullis_model::{Code, Fault};
 use tokio::sync::{Semaphore, watch};
 
-use super::listener::Limits;
+use super::listener::{Asker, Limits};
+use super::rate::Buckets;
 use super::refusal::Refusal;
 use super::service::Service;
 use super::{actions, definition, health, openapi, runs, tasks, units};
@@ -31,6 +33,7 @@ pub struct Shared {
     pub streams: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     requests_max: usize,
+    rates: Arc<Buckets<IpAddr>>,
 }
 
 impl Shared {
@@ -42,6 +45,7 @@ impl Shared {
             streams: Arc::new(Semaphore::new(limits.streams)),
             requests: Arc::new(Semaphore::new(limits.requests)),
             requests_max: limits.requests,
+            rates: Arc::new(Buckets::new(limits.rate)),
         }
     }
 }
@@ -99,8 +103,12 @@ async fn no_such_method() -> Refusal {
         .into()
 }
 
-/// Limits the requests at once. A stream gives its place back when it begins.
+/// Limits the requests at once, and those of one address in a time. A stream gives its place back when it begins.
 async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let asker = request.extensions().get::<Option<Asker>>().copied().flatten();
+    if asker.is_some_and(|Asker(address)| !shared.rates.take(address, Instant::now())) {
+        return Refusal(too_often("this address asks")).into_response();
+    }
     match shared.requests.try_acquire() {
         Ok(_place) => next.run(request).await,
         Err(_) => {
@@ -108,6 +116,11 @@ async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> 
             Refusal(fault.remedy("Try again in a moment.")).into_response()
         }
     }
+}
+
+/// What is said to who asks too often.
+pub fn too_often(who: &str) -> Fault {
+    Fault::new(Code::BUSY, format!("{who} too often")).remedy("Ask less often; try again in a second.")
 }
 
 /// Sets the headers of every answer, and logs the request. Neither tokens nor query strings are logged.

@@ -36,6 +36,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::gate::Gate;
 use crate::gate::record::Refusals;
 use crate::http::Listener;
+use crate::http::listener::Limits;
+use crate::http::rate::Buckets;
 use crate::options::{RepositoryCredential, ServeOptions};
 use crate::work::Worker;
 use crate::work::network::Network;
@@ -83,6 +85,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), Fault> {
         rules: definitions.rules(),
         newer: definitions.clone(),
         intake: Arc::new(engine.clone()),
+        rates: Buckets::new(Limits::default().rate_of_caller),
         refusals,
         clock: now,
     };

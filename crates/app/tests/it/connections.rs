@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_app::http::listener::Limits;
+use portcullis_app::http::rate::Rate;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -201,4 +202,31 @@ async fn who_does_not_read_is_given_up() {
     };
     tokio::time::timeout(PATIENCE, freed).await.expect("the place is given back");
     drop(stuck);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_wait_and_others_are_not() {
+    let rate = Rate { burst: 20, per_second: 1 };
+    let of_address = Fixture::with(Limits { rate, ..Limits::default() }).await;
+    let ask = async |fixture: &Fixture, who: Who| {
+        let said = fixture.send("GET", "/v1/runs", Some(&fixture.token(who)), None).await;
+        (said.status.as_u16(), said.code().to_owned(), said.headers.contains_key("retry-after"))
+    };
+    let mut answers = Vec::new();
+    for _ in 0..60 {
+        answers.push(ask(&of_address, Who::Ci).await);
+    }
+    assert!(answers[..20].iter().all(|answer| answer.0 == 200), "{answers:?}");
+    assert!(answers.contains(&(429, "PC-0907".into(), true)), "{answers:?}");
+    // Whether it works is answered whatever else there is to do.
+    assert_eq!(of_address.send("GET", "/v1/readyz", None, None).await.status.as_u16(), 200);
+    let of_caller = Fixture::with(Limits { rate_of_caller: rate, ..Limits::default() }).await;
+    let mut answers = Vec::new();
+    for _ in 0..60 {
+        answers.push(ask(&of_caller, Who::Ci).await);
+    }
+    assert!(answers[..20].iter().all(|answer| answer.0 == 200) && answers.contains(&(429, "PC-0907".into(), true)));
+    assert_eq!(ask(&of_caller, Who::Merge).await.0, 200, "another caller");
+    let refused = of_caller.decisions().await;
+    assert!(refused.iter().any(|row| row.code == Some(portcullis_model::Code::BUSY)), "it is on record");
 }

@@ -10,6 +10,7 @@ use portcullis_app::gate::Gate;
 use portcullis_app::gate::record::Refusals;
 use portcullis_app::http::Listener;
 use portcullis_app::http::listener::Limits;
+use portcullis_app::http::rate::Buckets;
 use portcullis_app::options::{ServeOptions, Transport};
 use portcullis_app::runner::definition::Definitions;
 use portcullis_app::runner::ports::StoreJournal;
@@ -173,6 +174,7 @@ impl Fixture {
             rules: definitions.rules(),
             newer: definitions.clone(),
             intake: Arc::new(engine.clone()),
+            rates: Buckets::new(limits.rate_of_caller),
             refusals: Refusals::default(),
             clock: portcullis_app::runner::now,
         };
@@ -333,7 +335,7 @@ pub fn claims(who: Who) -> Value {
 }
 
 /// The claims of a caller, with others in place of some.
-pub fn claims_with(who: Who, changes: Value) -> Value {
+pub fn claims_with(who: Who, changes: &Value) -> Value {
     let mut claims = claims(who);
     for (name, value) in changes.as_object().unwrap() {
         claims[name] = value.clone();

@@ -180,7 +180,7 @@ async fn who_asked_for_a_run_may_not_approve_it() {
 async fn who_had_a_hand_in_a_change_may_not_approve_it() {
     let fixture = Fixture::new().await;
     // The same person by another claim than the subject: a job of theirs merged it.
-    let merger = claims_with(Who::Merge, json!({"actor": "ada", "actor_id": 7}));
+    let merger = claims_with(Who::Merge, &json!({"actor": "ada", "actor_id": 7}));
     let body = json!({"action": "apply", "repository": "live", "ref": "main"});
     let said = fixture.send("POST", "/v1/runs", Some(&fixture.issuer.mint(merger)), Some(&body)).await;
     assert_eq!(said.status, StatusCode::CREATED, "{said:?}");
@@ -194,12 +194,12 @@ async fn who_had_a_hand_in_a_change_may_not_approve_it() {
         // Who wrote the commit, by their address.
         json!({"actor": "grace", "email": author}),
     ] {
-        let token = fixture.issuer.mint(claims_with(Who::Lead, own.clone()));
+        let token = fixture.issuer.mint(claims_with(Who::Lead, &own));
         let said = fixture.send("POST", &format!("/v1/runs/{run}/approve"), Some(&token), Some(&plans)).await;
         assert_eq!((said.status, said.code()), (StatusCode::FORBIDDEN, "PC-0301"), "{own}: {said:?}");
         assert_eq!(fixture.decisions().await[0].reason, "the approver had a hand in the change");
     }
-    let token = fixture.issuer.mint(claims_with(Who::Lead, json!({"actor": "grace", "sub": "grace", "email": "g@x"})));
+    let token = fixture.issuer.mint(claims_with(Who::Lead, &json!({"actor": "grace", "sub": "grace", "email": "g@x"})));
     let said = fixture.send("POST", &format!("/v1/runs/{run}/approve"), Some(&token), Some(&plans)).await;
     assert_eq!(said.status, StatusCode::OK, "{said:?}");
     let granted = fixture.decisions().await.remove(0);

@@ -9,6 +9,7 @@ mod definition;
 mod error_pages;
 mod fixture;
 mod gate;
+mod load;
 mod openapi;
 mod routes;
 mod tls;

@@ -91,6 +91,7 @@ impl Work for Script {
                     verdict: Verdict::Apply(TaskResult::AppliedReviewed),
                 },
                 Job::Plan => JobDone::Planned { plan: digest("p"), summary: some_change() },
+                Job::Act => JobDone::Acted,
             }
         })
     }

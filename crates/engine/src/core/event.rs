@@ -15,10 +15,6 @@ pub struct Settings {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is made once and handed over once; most are of the large kinds"
-)]
 pub enum Event {
     /// A run was accepted. Its record is in the store already, in state `Accepted`.
     Accepted(Box<RunRecord>),

@@ -205,6 +205,17 @@ async fn a_new_key_is_found_and_an_old_one_forgotten() {
 }
 
 #[tokio::test]
+async fn a_request_that_began_before_another_fetched_the_keys_uses_them() {
+    let issuer = FakeIssuer::start();
+    let verifier = verifier(&issuer);
+    let token = issuer.mint(json!({"aud": AUDIENCE, "exp": now().as_second() + 7200}));
+    verifier.verify(&token, now()).await.unwrap();
+    verifier.verify(&token, later(301)).await.unwrap();
+    verifier.verify(&token, later(300)).await.unwrap();
+    assert_eq!(issuer.key_fetches(), 2);
+}
+
+#[tokio::test]
 async fn an_issuer_that_is_down_is_outlasted_for_an_hour() {
     let issuer = FakeIssuer::start();
     let verifier = verifier(&issuer);

@@ -22,6 +22,8 @@ const USABLE: SignedDuration = SignedDuration::from_hours(1);
 /// The least time between two fetches from one issuer, also when they fail or when a token names a key that
 /// is not known. So an attacker can make the runner ask six times a minute, no more.
 const BETWEEN_FETCHES: SignedDuration = SignedDuration::from_secs(10);
+/// Longest time that a request may have begun before keys were fetched that it then uses.
+const BEGAN_BEFORE: SignedDuration = SignedDuration::from_secs(30);
 /// Largest discovery document or key set.
 const DOCUMENT_MAX_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -196,9 +198,10 @@ impl KeySource {
     fn cached(&self, now: Timestamp, age: SignedDuration) -> Option<Arc<KeySet>> {
         let cache = self.lock();
         let (at, keys) = cache.keys.as_ref()?;
-        // A clock that was set back makes keys look new: they are old then.
+        // A request that began before another one fetched them may have them. Keys that are newer than that are not: the
+        // clock was set back, and they are old.
         let since = now.duration_since(*at);
-        (SignedDuration::ZERO <= since && since < age).then(|| Arc::clone(keys))
+        (-BEGAN_BEFORE <= since && since < age).then(|| Arc::clone(keys))
     }
 
     /// Fetches, unless that was done a moment ago.

@@ -20,6 +20,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         super::runs::list,
         super::runs::show,
         super::runs::events,
+        super::runs::calls,
         super::runs::cancel,
         super::runs::approve,
         super::tasks::log,

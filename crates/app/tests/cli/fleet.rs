@@ -170,8 +170,8 @@ fn the_definition_of_a_runner_is_shown_with_the_one_that_it_refused() {
     assert_eq!(said.code, 1, "{said:?}");
     let digest = digest(7).short();
     let wanted = format!(
-        "dev: in force is {digest} of commit aaaaaaaaaaaa, since 2026-01-02T03:04:05Z\n\
-         refused is that of commit bbbbbbbbbbbb, since 2026-01-02T03:04:05Z:\n"
+        "dev: in force is {digest} of commit aaaaaaaaaa, since 2026-01-02T03:04:05Z\n\
+         refused is that of commit bbbbbbbbbb, since 2026-01-02T03:04:05Z:\n"
     );
     assert!(said.out.starts_with(&wanted), "{said:?}");
     assert!(said.out.contains("PC-0509") && said.out.contains("Let somebody apply."), "{said:?}");

@@ -251,3 +251,22 @@ fn a_definition_does_not_lock_out_who_brought_it() {
     assert_eq!(takes(both, both, &["merge"]), Ok(()));
     assert_eq!(takes(both, "", &["ci"]), out);
 }
+
+#[test]
+fn whatever_is_wrong_with_a_policy_is_told_as_that() {
+    for cedar in [
+        "permit (principal, action, resource);",
+        "forbid (principal, action, resource) when { context.nothing };",
+        "forbid (principal in Principal::\"nobody\", action, resource);",
+        "forbid (",
+        "",
+    ] {
+        let more = format!(
+            "account \"dev\" {{\n  id = \"1\"\n  policy \"x\" {{\n    cedar = <<EOT\n{cedar}\nEOT\n  }}\n  action \
+             \"plan\" {{\n    allow = [\"ci\"]\n  }}\n}}\n"
+        );
+        let faults = crate::with(&more).unwrap_err();
+        let of_policy = |code: &portcullis_model::Code| *code == portcullis_model::Code::FLEET_POLICY;
+        assert!(!faults.is_empty() && crate::codes(&faults).iter().all(of_policy), "{cedar}: {faults:?}");
+    }
+}

@@ -92,8 +92,9 @@ async fn ask(fixture: &Fixture, hostile: &[HostileToken], tally: &Tally, number:
     }
 }
 
-/// Asks until it is enough, and looks at what it has left.
-async fn load(enough: impl Fn(u64, Duration) -> bool) {
+/// Asks until it is enough, and looks at what it has left. Memory is that of the process, so it says something only if no
+/// other test runs in it.
+async fn load(alone: bool, enough: impl Fn(u64, Duration) -> bool) {
     let rate = Rate { burst: 1_000_000, per_second: 1_000_000 };
     let fixture = Fixture::with(Limits { rate, rate_of_caller: rate, ..Limits::default() }).await;
     let mut hostile = hostile_tokens(&fixture.issuer, &claims(Who::Ci));
@@ -120,7 +121,7 @@ async fn load(enough: impl Fn(u64, Duration) -> bool) {
     }
     let wrong = tally.wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} wrong answers, the first: {:#?}", wrong.len(), &wrong[..wrong.len().min(3)]);
-    assert!(grown < GROWTH_MAX, "{grown} bytes grown");
+    assert!(!alone || grown < GROWTH_MAX, "{grown} bytes grown");
     // What was granted is what was accepted, and nothing else is there.
     let accepted = tally.accepted.load(Ordering::Relaxed);
     assert!(accepted > 0);
@@ -164,11 +165,11 @@ fn memory() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_of_every_kind_at_once_get_the_answers_that_they_would_get_alone() {
-    load(|number, _| number >= 320).await;
+    load(false, |number, _| number >= 320).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a minute of load; `cargo xtask bench load` runs it"]
 async fn for_a_minute() {
-    load(|_, elapsed| elapsed >= Duration::from_secs(60)).await;
+    load(true, |_, elapsed| elapsed >= Duration::from_secs(60)).await;
 }

@@ -73,6 +73,7 @@ fn good(route: &Route, held: &Held) -> Good {
         ("POST", "/v1/runs/{id}/cancel") => Good { who: Who::Merge, ..read(format!("{run}/cancel")) },
         ("GET", "/v1/runs") => read("/v1/runs?limit=1".into()),
         ("GET", "/v1/runs/{id}") => read(run),
+        ("GET", "/v1/runs/{id}/calls") => read(format!("{run}/calls")),
         ("GET", "/v1/runs/{id}/events") => read(format!("{run}/events")),
         ("GET", "/v1/tasks/{id}/log") => read(format!("/v1/tasks/{}/log", held.task)),
         (
